@@ -1,0 +1,56 @@
+# Homeward: `make` builds build/homeward. `make check` runs unit and flow tests, `make asan` the same under ASan and
+# UBSan, `make lint` proves warnings (gcc and clang), layering and formatting. scripts/test does all of it.
+#
+# A variant of the build lives in a folder of its own: `make BUILD=build/asan SANITIZE=address,undefined`.
+BUILD ?= build
+SANITIZE ?=
+CC ?= gcc
+PACKAGES = libuv openssl libcares libconfig
+
+OPTIMIZE ?= -O2 -g
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+           -Wformat=2 -Wwrite-strings -Wundef
+HARDENING = -fstack-protector-strong -fstack-clash-protection -fcf-protection -fPIE
+FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+LINKING = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+ifneq ($(SANITIZE),)
+OPTIMIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+FORTIFY =
+endif
+
+VERSION = 0.1
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(shell pkg-config --cflags $(PACKAGES)) $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) $(CFLAGS)
+ALL_LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread $(LDLIBS)
+
+SOURCES := $(sort $(wildcard proxy/*.c proxy/*/*.c config/*.c auth/*.c backends/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
+UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
+
+.PHONY: all unit check asan lint format man clean
+all: $(BUILD)/homeward
+
+$(BUILD)/homeward: $(OBJECTS)
+	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Every unit test links the whole house but main: the linker takes what it needs from the archive.
+$(BUILD)/parts.a: $(PARTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
+	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
+
+unit: $(UNIT_TESTS)
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+clean:
+	rm -rf build
+
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d)
