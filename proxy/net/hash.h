@@ -1,0 +1,17 @@
+/* Hashes, all OpenSSL's. */
+#ifndef PROXY_NET_HASH_H
+#define PROXY_NET_HASH_H
+
+#include "proxy/base/span.h"
+
+/* SipHash with a key that this process drew at random: for tables whose keys outsiders choose. */
+uint64_t hash_keyed(struct span bytes);
+
+/* The same on every machine and in every version (the first 8 bytes of SHA-256, little endian): for choices on which
+ * many front ends must agree without talking, and for names of things across restarts. */
+uint64_t hash_stable(struct span bytes);
+
+/* Cryptographic random bytes; aborts when the system has none. */
+void random_bytes(void *to, size_t n);
+
+#endif

@@ -1,0 +1,36 @@
+/* The one event loop of a process, and its clock. Everything in Homeward runs on it, in callbacks that never block. */
+#ifndef PROXY_NET_LOOP_H
+#define PROXY_NET_LOOP_H
+
+#include "proxy/base/check.h"
+
+void loop_init(void);      /* before anything else of proxy/net; aborts when the kernel refuses */
+void loop_run(void);       /* until loop_stop */
+void loop_stop(void);      /* returns from loop_run after the current callbacks */
+int64_t loop_now_ms(void); /* monotonic; constant within one turn of the loop */
+void loop_refresh(void);   /* after work that took long: read the clock anew */
+
+typedef void loop_signal_fn(int signal);
+void loop_on_signal(int signal, loop_signal_fn *fn); /* once per signal */
+
+/* Run fn before the loop sleeps again (once per call, in order); for work that must not happen inside a caller. */
+typedef void loop_later_fn(void *owner);
+struct later {
+    struct later *next;
+    loop_later_fn *fn;
+    void *owner;
+    bool queued;
+};
+void loop_later(struct later *l, loop_later_fn *fn, void *owner); /* no effect when it is already queued */
+void loop_never(struct later *l);                                 /* safe at any time */
+
+/* Readiness of one descriptor that is not a conn (a listener, a channel, netlink, a DNS socket). */
+struct watch; /* opaque; memory lives on until libuv has let go of it */
+enum { WATCH_READ = 1, WATCH_WRITE = 2 };
+typedef void watch_fn(void *owner, unsigned events); /* an error shows as both READ and WRITE: the call will tell */
+struct watch *watch_new(int fd, watch_fn *fn,
+                        void *owner);             /* watches nothing yet; NULL: no memory, or fd cannot be polled */
+void watch_set(struct watch *w, unsigned events); /* costs nothing when nothing changes */
+void watch_free(struct watch **w);                /* before close(fd); the callback is never called again */
+
+#endif

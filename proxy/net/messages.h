@@ -1,0 +1,168 @@
+/* Every message between processes: one table (messages.c) gives each its name, its fields, and how many descriptors
+ * come with it. A message is a struct here, packed field by field on the wire. */
+#ifndef PROXY_NET_MESSAGES_H
+#define PROXY_NET_MESSAGES_H
+
+#include "proxy/base/addr.h"
+#include "proxy/base/buf.h"
+
+enum message_type {
+    /* main to a role */
+    MSG_BOOT = 1,    /* fds: configuration memfd, [bundle memfd, state memfd]: what the role is born with */
+    MSG_CHANNEL,     /* fd: a channel; to a front: to the auth or backends of now; to auth, backends: to a front */
+    MSG_LISTEN,      /* fd: a listening socket to accept from */
+    MSG_UNLISTEN,    /* stop accepting from that one */
+    MSG_BUNDLE,      /* fd: the files as they are now (certificates were replaced) */
+    MSG_TICKET_KEYS, /* the keys of now */
+    MSG_MAP,         /* fd: compiled directory map */
+    MSG_DRAIN,       /* take nothing new; leave when what you have is done */
+    MSG_STATUS,      /* log your gauges */
+    /* a role to main */
+    MSG_READY,      /* it serves */
+    MSG_FAILED,     /* it cannot: text says why; main gives the sentence to the admin */
+    MSG_UNLISTENED, /* that socket is closed here, its queue was empty */
+    MSG_CHECKED,    /* the checker's good news; fds: configuration, front bundle, auth bundle, map */
+    /* front to auth */
+    MSG_ASK,          /* may this be who it claims, and where is home? */
+    MSG_CANCEL,       /* the client left: do not answer (to auth and to backends) */
+    MSG_LOGIN_RESULT, /* what the site said */
+    MSG_SESSION_GONE,
+    MSG_HOLD, /* on a new channel, to both: a session that exists */
+    MSG_HELD, /* … those were all */
+    /* auth to front */
+    MSG_VERDICT,
+    MSG_REVOKE, /* auth, backends to front: end that session */
+    /* front to backends */
+    MSG_DIAL,         /* a connection to this mailbox's member of that site, please */
+    MSG_DIAL_OUTCOME, /* how far it came, or that the session is over */
+    /* backends to front */
+    MSG_DIALED, /* fd: the connected socket, when status is DIAL_OK */
+    MSG_TYPES
+};
+
+enum verdict_status {
+    VERDICT_OK,
+    VERDICT_REFUSED,      /* unknown mailbox, protocol switched off, authzid of somebody else: like a wrong password */
+    VERDICT_UNAVAILABLE,  /* no map, or a site that this generation does not have */
+    VERDICT_ADDRESS_FULL, /* too many sessions from this address */
+    VERDICT_STATUSES
+};
+enum login_result { LOGIN_ACCEPTED, LOGIN_REFUSED, LOGIN_UNREACHABLE, LOGIN_RESULTS };
+enum dial_status {
+    DIAL_OK,
+    DIAL_UNREACHABLE, /* no member could be connected within the time left, or all have been tried */
+    DIAL_NO_SITE,     /* backends does not know the site */
+    DIAL_LOOP,        /* the member's address is one of our own listeners */
+    DIAL_STATUSES
+};
+/* The last stage that a member reached; OUTCOME_IN and OUTCOME_GONE frame the life of a session. */
+enum dial_stage { STAGE_CONNECTED, STAGE_TLS, STAGE_GREETING, STAGE_LOGIN, STAGE_IN, STAGE_GONE, DIAL_STAGES };
+enum dial_fault { /* whose fault, for health: only MEMBER faults make a member avoided */
+                  FAULT_NONE,
+                  FAULT_MEMBER, /* it stalled, cut, broke the protocol, showed a bad certificate, said BYE */
+                  FAULT_OTHER,  /* the client left, our own trouble, wrong password */
+                  DIAL_FAULTS
+};
+enum revoke_why { REVOKE_TOO_MANY, REVOKE_MOVED /* the mailbox had to go to another member */, REVOKE_WHYS };
+
+enum { MESSAGE_FDS_MAX = 4, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
+
+struct msg_boot {
+    uint64_t slot, generation;
+};
+struct msg_channel {
+    uint8_t to; /* enum role_kind of the other end */
+};
+struct msg_listen {
+    uint64_t socket;   /* main's number for it */
+    uint64_t listener; /* index in the role's configuration: protocol in bit 16 */
+};
+struct msg_ticket_keys {
+    struct span keys; /* up to TICKET_KEYS_MAX of TICKET_KEY_BYTES: the first encrypts */
+};
+struct msg_drain {
+    uint64_t spread_ms, deadline_ms;
+    uint8_t say_bye;
+};
+struct msg_text {
+    struct span text;
+};
+struct msg_ask {
+    uint8_t protocol, mechanism, trusted_hop;
+    struct span name, authzid; /* as typed */
+    struct addr client;
+};
+struct msg_verdict {
+    uint8_t status;
+    uint8_t user_full;     /* the credential may still be tried, but the answer is "too many" */
+    uint64_t sessions_max; /* of this user and protocol */
+    struct span mailbox;   /* canonical */
+    struct span site, store_name;
+    struct span why; /* of our closed set, for the log: "unknown", "protocol_off", … */
+};
+struct msg_login_result {
+    uint8_t result;
+};
+struct msg_hold {
+    uint8_t protocol, signed_in;
+    uint64_t member; /* hash of host and port, 0 before the dial */
+    struct addr client;
+    struct span mailbox, site;
+};
+struct msg_dial {
+    uint8_t protocol;
+    uint64_t ms_left;
+    struct span site, mailbox;
+    struct span tried; /* up to TRIED_MAX members, 8 bytes each, that have failed this login */
+};
+struct msg_dialed {
+    uint8_t status;
+    uint64_t member, ms;
+    struct span host; /* as configured: the name to verify */
+    struct addr address;
+    struct span why; /* for the log, when it failed */
+};
+struct msg_dial_outcome {
+    uint8_t stage, fault;
+    uint64_t ms;
+    struct span why;
+};
+struct msg_revoke {
+    uint8_t why;
+};
+
+struct message {
+    enum message_type type;
+    uint64_t id; /* of the session, for all between fronts and helpers */
+    union {
+        struct msg_boot boot;
+        struct msg_channel channel;
+        struct msg_listen listen; /* also UNLISTEN, UNLISTENED */
+        struct msg_ticket_keys ticket_keys;
+        struct msg_drain drain;
+        struct msg_text text; /* FAILED, CHECKED */
+        struct msg_ask ask;
+        struct msg_verdict verdict;
+        struct msg_login_result login_result;
+        struct msg_hold hold;
+        struct msg_dial dial;
+        struct msg_dialed dialed;
+        struct msg_dial_outcome dial_outcome;
+        struct msg_revoke revoke;
+    };
+    int fds[MESSAGE_FDS_MAX];
+    size_t n_fds;
+};
+
+const char *message_name(enum message_type type); /* "ask" … NULL for an unknown one */
+
+/* How many descriptors may come with it. */
+void message_fds(enum message_type type, size_t *least, size_t *most);
+
+/* The packet without descriptors. False: a field is over its bound, or `to` is full. */
+bool message_pack(const struct message *m, struct buf *to) MUST_CHECK;
+
+/* Strict: every byte is accounted for, enumerations are inside their range. Spans borrow from the packet. */
+bool message_unpack(struct span packet, struct message *m) MUST_CHECK;
+
+#endif
