@@ -8,10 +8,10 @@ struct list {
     struct list *next, *prev;
 };
 
-#define LIST_EACH(link, list) for (struct list *link = (list)->next; link != (list); link = link->next)
+#define LIST_EACH(link, ring) for (struct list *link = (ring)->next; link != (ring); link = link->next)
 /* Survives the removal of `link` itself (and of nothing else). */
-#define LIST_EACH_SAFE(link, list)                                                                                     \
-    for (struct list *link = (list)->next, *link##_next = link->next; link != (list);                                  \
+#define LIST_EACH_SAFE(link, ring)                                                                                     \
+    for (struct list *link = (ring)->next, *link##_next = link->next; link != (ring);                                  \
          link = link##_next, link##_next = link->next)
 
 static inline void list_init(struct list *l)

@@ -2,7 +2,7 @@
 #ifndef PROXY_NET_LOOP_H
 #define PROXY_NET_LOOP_H
 
-#include "proxy/base/check.h"
+#include "proxy/base/list.h"
 
 void loop_init(void);      /* before anything else of proxy/net; aborts when the kernel refuses */
 void loop_run(void);       /* until loop_stop */
@@ -13,16 +13,14 @@ void loop_refresh(void);   /* after work that took long: read the clock anew */
 typedef void loop_signal_fn(int signal);
 void loop_on_signal(int signal, loop_signal_fn *fn); /* once per signal */
 
-/* Run fn before the loop sleeps again (once per call, in order); for work that must not happen inside a caller. */
-typedef void loop_later_fn(void *owner);
+/* Run fn in this turn of the loop, but outside the caller (once, in the order of asking). The struct is embedded in its
+ * owner; zero-initialised memory is one that is not queued. */
 struct later {
-    struct later *next;
-    loop_later_fn *fn;
-    void *owner;
-    bool queued;
+    struct list link;
+    void (*fn)(struct later *l);
 };
-void loop_later(struct later *l, loop_later_fn *fn, void *owner); /* no effect when it is already queued */
-void loop_never(struct later *l);                                 /* safe at any time */
+void loop_later(struct later *l, void (*fn)(struct later *l)); /* no effect when it is already queued */
+void loop_never(struct later *l);                              /* safe at any time */
 
 /* Readiness of one descriptor that is not a conn (a listener, a channel, netlink, a DNS socket). */
 struct watch; /* opaque; memory lives on until libuv has let go of it */

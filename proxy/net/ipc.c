@@ -1,0 +1,307 @@
+/* Channels. A packet is received into one buffer per process, checked, and handed up; what cannot be sent at once is
+ * kept with copies of its descriptors, up to a bound. */
+#include "proxy/net/ipc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/base/list.h"
+#include "proxy/net/loop.h"
+
+struct queued {
+    struct list link;
+    int fds[MESSAGE_FDS_MAX];
+    size_t n_fds;
+    size_t n;
+    char packet[];
+};
+
+struct ipc {
+    int fd;
+    struct watch *watch;
+    const struct ipc_events *events;
+    void *owner;
+    struct list queue;
+    size_t n_queued;
+    const char *dead;   /* why nothing can be sent any more */
+    struct later later; /* tells the owner so, outside ipc_send */
+    bool *freed;        /* set by ipc_free while a callback runs */
+};
+
+enum { PACKETS_A_TURN = 64 };
+
+static char packet_in[IPC_BYTES_MAX];
+
+bool ipc_pair(int fds[2])
+{
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+        return false;
+    int bytes = 1 << 20; /* the kernel gives what it allows */
+    for (int i = 0; i < 2; i++)
+        setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    return true;
+}
+
+static void close_fds(int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+int ipc_take_fd(struct message *m, size_t i)
+{
+    if (i >= m->n_fds)
+        return -1;
+    int fd = m->fds[i];
+    m->fds[i] = -1;
+    return fd;
+}
+
+/* ---- receiving ---- */
+
+enum received { GOT_MESSAGE, GOT_NOTHING, GOT_END, GOT_GARBAGE };
+
+static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX])
+{
+    size_t n = 0;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (n < MESSAGE_FDS_MAX)
+                fds[n++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return n;
+}
+
+static bool fds_fit(const struct message *m)
+{
+    size_t least, most;
+    message_fds(m->type, &least, &most);
+    return m->n_fds >= least && m->n_fds <= most;
+}
+
+static enum received receive(int fd, char *room, struct message *m)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
+        struct cmsghdr align;
+    } control;
+    struct iovec io = { room, IPC_BYTES_MAX };
+    struct msghdr header = {
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
+    ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR ? GOT_NOTHING : GOT_END;
+    int fds[MESSAGE_FDS_MAX];
+    size_t n_fds = take_rights(&header, fds);
+    if (n == 0 && n_fds == 0)
+        return GOT_END;
+    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || !message_unpack(span_bytes(room, (size_t)n), m)) {
+        close_fds(fds, n_fds);
+        return GOT_GARBAGE;
+    }
+    m->n_fds = n_fds;
+    memcpy(m->fds, fds, n_fds * sizeof(int));
+    if (fds_fit(m))
+        return GOT_MESSAGE;
+    close_fds(fds, n_fds);
+    return GOT_GARBAGE;
+}
+
+static void tell_dead(struct later *l)
+{
+    struct ipc *channel = OWNER_OF(l, struct ipc, later);
+    channel->events->closed(channel->owner, channel->dead);
+}
+
+static void die(struct ipc *channel, const char *why)
+{
+    if (channel->dead != NULL)
+        return;
+    channel->dead = why;
+    watch_set(channel->watch, 0);
+    loop_later(&channel->later, tell_dead);
+}
+
+static void read_packets(struct ipc *channel)
+{
+    bool freed = false;
+    bool *outer = channel->freed;
+    channel->freed = &freed;
+    for (int i = 0; i < PACKETS_A_TURN && channel->dead == NULL; i++) {
+        struct message m;
+        enum received got = receive(channel->fd, packet_in, &m);
+        if (got == GOT_NOTHING)
+            break;
+        if (got != GOT_MESSAGE) {
+            die(channel, got == GOT_END ? "the other end is gone" : "a message that breaks the rules");
+            break;
+        }
+        channel->events->message(channel->owner, &m);
+        close_fds(m.fds, m.n_fds);
+        if (freed) {
+            if (outer != NULL)
+                *outer = true;
+            return;
+        }
+    }
+    channel->freed = outer;
+}
+
+bool ipc_receive_now(int fd, struct message *m, struct buf *store, int64_t for_ms)
+{
+    struct pollfd readable = { .fd = fd, .events = POLLIN };
+    char *room = buf_space(store, IPC_BYTES_MAX);
+    if (room == NULL || poll(&readable, 1, (int)for_ms) != 1)
+        return false;
+    return receive(fd, room, m) == GOT_MESSAGE;
+}
+
+/* ---- sending ---- */
+
+static ssize_t send_packet(int fd, const char *packet, size_t n, const int *fds, size_t n_fds)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
+        struct cmsghdr align;
+    } control = { 0 };
+    struct iovec io = { (char *)packet, n };
+    struct msghdr header = { .msg_iov = &io, .msg_iovlen = 1 };
+    if (n_fds > 0) {
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
+    }
+    return sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void queued_free(struct queued *q)
+{
+    close_fds(q->fds, q->n_fds);
+    list_remove(&q->link);
+    free(q);
+}
+
+static bool enqueue(struct ipc *channel, struct span packet, const struct message *m)
+{
+    struct queued *q = channel->n_queued < IPC_QUEUED_MAX ? malloc(sizeof *q + packet.n) : NULL;
+    if (q == NULL)
+        return false;
+    *q = (struct queued){ .n = packet.n };
+    list_init(&q->link);
+    memcpy(q->packet, packet.at, packet.n);
+    for (; q->n_fds < m->n_fds; q->n_fds++) {
+        q->fds[q->n_fds] = fcntl(m->fds[q->n_fds], F_DUPFD_CLOEXEC, 0);
+        if (q->fds[q->n_fds] < 0) {
+            queued_free(q);
+            return false;
+        }
+    }
+    list_add(&channel->queue, &q->link);
+    channel->n_queued++;
+    watch_set(channel->watch, WATCH_READ | WATCH_WRITE);
+    return true;
+}
+
+/* A full channel and a passing lack of kernel memory look alike to us: later it may work. */
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR || error == ETOOMANYREFS;
+}
+
+static void send_queued(struct ipc *channel)
+{
+    while (!list_empty(&channel->queue)) {
+        struct queued *q = OWNER_OF(channel->queue.next, struct queued, link);
+        if (send_packet(channel->fd, q->packet, q->n, q->fds, q->n_fds) < 0) {
+            if (!is_passing(errno))
+                die(channel, "the other end is gone");
+            return;
+        }
+        channel->n_queued--;
+        queued_free(q);
+    }
+    watch_set(channel->watch, WATCH_READ);
+}
+
+bool ipc_send(struct ipc *channel, const struct message *m)
+{
+    char room[IPC_BYTES_MAX];
+    struct buf packet = { .at = room, .room = sizeof room, .max = sizeof room };
+    if (channel->dead != NULL || !message_pack(m, &packet))
+        return false;
+    if (!list_empty(&channel->queue))
+        return enqueue(channel, buf_span(&packet), m);
+    if (send_packet(channel->fd, packet.at, packet.n, m->fds, m->n_fds) >= 0)
+        return true;
+    if (is_passing(errno))
+        return enqueue(channel, buf_span(&packet), m);
+    die(channel, "the other end is gone");
+    return false;
+}
+
+void ipc_flush(struct ipc *channel, int64_t for_ms)
+{
+    struct pollfd writable = { .fd = channel->fd, .events = POLLOUT };
+    while (channel->dead == NULL && !list_empty(&channel->queue) && poll(&writable, 1, (int)for_ms) == 1)
+        send_queued(channel);
+}
+
+/* ---- life ---- */
+
+static void on_ready(void *owner, unsigned events)
+{
+    struct ipc *channel = owner;
+    if (events & WATCH_WRITE)
+        send_queued(channel);
+    if (events & WATCH_READ)
+        read_packets(channel); /* may free the channel: last */
+}
+
+struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner)
+{
+    struct ipc *channel = calloc(1, sizeof *channel);
+    struct watch *watch = channel != NULL ? watch_new(fd, on_ready, channel) : NULL;
+    if (watch == NULL) {
+        free(channel);
+        close(fd);
+        return NULL;
+    }
+    *channel = (struct ipc){ .fd = fd, .watch = watch, .events = events, .owner = owner };
+    list_init(&channel->queue);
+    watch_set(watch, WATCH_READ);
+    return channel;
+}
+
+void ipc_free(struct ipc **pointer)
+{
+    struct ipc *channel = *pointer;
+    if (channel == NULL)
+        return;
+    *pointer = NULL;
+    if (channel->freed != NULL)
+        *channel->freed = true;
+    loop_never(&channel->later);
+    while (!list_empty(&channel->queue))
+        queued_free(OWNER_OF(channel->queue.next, struct queued, link));
+    watch_free(&channel->watch);
+    close(channel->fd);
+    free(channel);
+}

@@ -1,0 +1,189 @@
+/* Messages as tables of fields. Packing and unpacking are one walk over the row of the type. */
+#include "proxy/net/messages.h"
+
+#include <sys/socket.h>
+
+#include "proxy/base/pack.h"
+
+enum { NAME_MAX_BYTES = 512, TEXT_MAX_BYTES = 8192, SITE_MAX_BYTES = 256, WHY_MAX_BYTES = 64, HOST_MAX_BYTES = 256 };
+
+enum field_kind { FIELD_END, FIELD_U8, FIELD_U64, FIELD_TEXT, FIELD_ADDR };
+
+struct field {
+    enum field_kind kind;
+    size_t offset;
+    size_t bound; /* U8: values must be below it (0: any); TEXT: longest */
+};
+
+#define U8(part, name, below)                                                                                          \
+    {                                                                                                                  \
+        FIELD_U8, offsetof(struct message, part.name), below                                                           \
+    }
+#define U64(part, name)                                                                                                \
+    {                                                                                                                  \
+        FIELD_U64, offsetof(struct message, part.name), 0                                                              \
+    }
+#define TEXT(part, name, longest)                                                                                      \
+    {                                                                                                                  \
+        FIELD_TEXT, offsetof(struct message, part.name), longest                                                       \
+    }
+#define ADDR(part, name)                                                                                               \
+    {                                                                                                                  \
+        FIELD_ADDR, offsetof(struct message, part.name), 0                                                             \
+    }
+
+enum { FIELDS_MAX = 8, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, ROLES_BOUND = 8 };
+
+static const struct row {
+    const char *name;
+    uint8_t fds_least, fds_most;
+    struct field fields[FIELDS_MAX];
+} rows[MSG_TYPES] = {
+    [MSG_BOOT] = {"boot",          1, 3, { U64(boot, slot), U64(boot, generation) }                                  },
+    [MSG_CHANNEL] = { "channel",      1, 1, { U8(channel, to, ROLES_BOUND) }                                            },
+    [MSG_LISTEN] = { "listen",       1, 1, { U64(listen, socket), U64(listen, listener) }                              },
+    [MSG_UNLISTEN] = { "unlisten",     0, 0, { U64(listen, socket), U64(listen, listener) }                              },
+    [MSG_BUNDLE] = { "bundle",       1, 1, { { 0 } }                                                                   },
+    [MSG_TICKET_KEYS] = { "ticket_keys",  0, 0, { TEXT(ticket_keys, keys, TICKET_KEYS_MAX *TICKET_KEY_BYTES) }              },
+    [MSG_MAP] = { "map",          1, 1, { { 0 } }                                                                   },
+    [MSG_DRAIN] = { "drain",        0, 0, { U64(drain, spread_ms), U64(drain, deadline_ms), U8(drain, say_bye, FLAG) }},
+    [MSG_STATUS] = { "status",       0, 0, { { 0 } }                                                                   },
+    [MSG_READY] = { "ready",        0, 0, { { 0 } }                                                                   },
+    [MSG_FAILED] = { "failed",       0, 0, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
+    [MSG_UNLISTENED] = { "unlistened",   0, 0, { U64(listen, socket), U64(listen, listener) }                              },
+    [MSG_CHECKED] = { "checked",      0, 4, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
+    [MSG_ASK] = { "ask",
+                  0,                  0,
+                  { U8(ask, protocol, PROTOCOLS_BOUND), U8(ask, mechanism, MECHANISMS_BOUND),
+                    U8(ask, trusted_hop, FLAG), TEXT(ask, name, NAME_MAX_BYTES), TEXT(ask, authzid, NAME_MAX_BYTES),
+                    ADDR(ask, client) }                                                                              },
+    [MSG_CANCEL] = { "cancel",       0, 0, { { 0 } }                                                                   },
+    [MSG_LOGIN_RESULT] = { "login_result", 0, 0, { U8(login_result, result, LOGIN_RESULTS) }                                 },
+    [MSG_SESSION_GONE] = { "session_gone", 0, 0, { { 0 } }                                                                   },
+    [MSG_HOLD] = { "hold",
+                  0,                  0,
+                  { U8(hold, protocol, PROTOCOLS_BOUND), U8(hold, signed_in, FLAG), U64(hold, member),
+                     ADDR(hold, client), TEXT(hold, mailbox, NAME_MAX_BYTES), TEXT(hold, site, SITE_MAX_BYTES) }     },
+    [MSG_HELD] = { "held",         0, 0, { { 0 } }                                                                   },
+    [MSG_VERDICT] = { "verdict",
+                  0,                  0,
+                  { U8(verdict, status, VERDICT_STATUSES), U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
+                        TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, site, SITE_MAX_BYTES),
+                        TEXT(verdict, store_name, NAME_MAX_BYTES), TEXT(verdict, why, WHY_MAX_BYTES) }               },
+    [MSG_REVOKE] = { "revoke",       0, 0, { U8(revoke, why, REVOKE_WHYS) }                                            },
+    [MSG_DIAL] = { "dial",
+                  0,                  0,
+                  { U8(dial, protocol, PROTOCOLS_BOUND), U64(dial, ms_left), TEXT(dial, site, SITE_MAX_BYTES),
+                     TEXT(dial, mailbox, NAME_MAX_BYTES), TEXT(dial, tried, TRIED_MAX * 8) }                         },
+    [MSG_DIAL_OUTCOME] = { "dial_outcome",
+                  0,                  0,
+                  { U8(dial_outcome, stage, DIAL_STAGES), U8(dial_outcome, fault, DIAL_FAULTS),
+                             U64(dial_outcome, ms), TEXT(dial_outcome, why, WHY_MAX_BYTES) }                         },
+    [MSG_DIALED] = { "dialed",
+                  0,                  1,
+                  { U8(dialed, status, DIAL_STATUSES), U64(dialed, member), U64(dialed, ms),
+                       TEXT(dialed, host, HOST_MAX_BYTES), ADDR(dialed, address), TEXT(dialed, why, WHY_MAX_BYTES) } },
+};
+
+static const struct row *row_of(enum message_type type)
+{
+    return type > 0 && type < MSG_TYPES ? &rows[type] : NULL;
+}
+
+const char *message_name(enum message_type type)
+{
+    const struct row *row = row_of(type);
+    return row != NULL ? row->name : NULL;
+}
+
+void message_fds(enum message_type type, size_t *least, size_t *most)
+{
+    const struct row *row = row_of(type);
+    *least = row != NULL ? row->fds_least : 0;
+    *most = row != NULL ? row->fds_most : 0;
+}
+
+static bool pack_addr(struct buf *to, const struct addr *a)
+{
+    return pack_number(to, a->family, 1) && pack_number(to, a->port, 2) && pack_number(to, a->scope, 4) &&
+           buf_add(to, span_bytes(a->bytes, sizeof a->bytes));
+}
+
+static bool unpack_addr(struct unpack *from, struct addr *a)
+{
+    uint64_t family = unpack_number(from, 1);
+    *a = (struct addr){ .family = (uint8_t)family };
+    a->port = (uint16_t)unpack_number(from, 2);
+    a->scope = (uint32_t)unpack_number(from, 4);
+    if (from->bad || from->rest.n < sizeof a->bytes)
+        return false;
+    memcpy(a->bytes, from->rest.at, sizeof a->bytes);
+    from->rest = span_after(from->rest, sizeof a->bytes);
+    return family == AF_UNSPEC || family == AF_INET || family == AF_INET6;
+}
+
+static bool in_bound(const struct field *f, uint8_t value)
+{
+    return f->bound == 0 || value < f->bound;
+}
+
+static bool pack_field(const struct field *f, const void *at, struct buf *to)
+{
+    switch (f->kind) {
+    case FIELD_U8:
+        return in_bound(f, *(const uint8_t *)at) && pack_number(to, *(const uint8_t *)at, 1);
+    case FIELD_U64:
+        return pack_number(to, *(const uint64_t *)at, 8);
+    case FIELD_TEXT:
+        return ((const struct span *)at)->n <= f->bound && pack_string(to, *(const struct span *)at);
+    case FIELD_ADDR:
+        return pack_addr(to, at);
+    case FIELD_END:
+        break;
+    }
+    return false;
+}
+
+static bool unpack_field(const struct field *f, struct unpack *from, void *at)
+{
+    switch (f->kind) {
+    case FIELD_U8:
+        *(uint8_t *)at = (uint8_t)unpack_number(from, 1);
+        return in_bound(f, *(uint8_t *)at);
+    case FIELD_U64:
+        *(uint64_t *)at = unpack_number(from, 8);
+        return true;
+    case FIELD_TEXT:
+        *(struct span *)at = unpack_string(from, f->bound);
+        return true;
+    case FIELD_ADDR:
+        return unpack_addr(from, at);
+    case FIELD_END:
+        break;
+    }
+    return false;
+}
+
+bool message_pack(const struct message *m, struct buf *to)
+{
+    const struct row *row = row_of(m->type);
+    if (row == NULL || !pack_number(to, m->type, 1) || !pack_number(to, m->id, 8))
+        return false;
+    for (const struct field *f = row->fields; f < row->fields + FIELDS_MAX && f->kind != FIELD_END; f++)
+        if (!pack_field(f, (const char *)m + f->offset, to))
+            return false;
+    return true;
+}
+
+bool message_unpack(struct span packet, struct message *m)
+{
+    struct unpack from = { .rest = packet };
+    *m = (struct message){ .type = (enum message_type)unpack_number(&from, 1), .id = unpack_number(&from, 8) };
+    const struct row *row = row_of(m->type);
+    if (row == NULL || from.bad)
+        return false;
+    for (const struct field *f = row->fields; f < row->fields + FIELDS_MAX && f->kind != FIELD_END; f++)
+        if (!unpack_field(f, &from, (char *)m + f->offset))
+            return false;
+    return !from.bad && from.rest.n == 0;
+}
