@@ -5,19 +5,19 @@
 #include "proxy/base/buf.h"
 
 enum {
-    POP3_LINE_MAX = 512,        /* a client's command line with CRLF, but for AUTH and SASL responses; RFC 2449 has 255 */
+    POP3_LINE_MAX = 512, /* a client's command line with CRLF, but for AUTH and SASL responses; RFC 2449 has 255 */
     POP3_REPLY_LINE_MAX = 4096, /* a server's line */
 };
 
 enum pop3_verb { /* commands that exist before login */
-    POP3_UNKNOWN,
-    POP3_CAPA,
-    POP3_STLS,
-    POP3_USER,
-    POP3_PASS,
-    POP3_AUTH,
-    POP3_QUIT,
-    POP3_NOOP,
+                 POP3_UNKNOWN,
+                 POP3_CAPA,
+                 POP3_STLS,
+                 POP3_USER,
+                 POP3_PASS,
+                 POP3_AUTH,
+                 POP3_QUIT,
+                 POP3_NOOP,
 };
 
 /* Spans borrow from the input line. The argument of USER and PASS is everything behind the one space that follows the
@@ -41,7 +41,7 @@ struct pop3_reply {
 bool pop3_reply_parse(struct span line, struct pop3_reply *reply) MUST_CHECK;
 
 /* Lines of either protocol: the line from the front of in, without CRLF or LF; *used includes them. */
-enum line_read { LINE_MORE, LINE_READ, LINE_TOO_LONG /* more than max octets without LF */ };
+enum line_read { LINE_MORE, LINE_READ, LINE_TOO_LONG /* no LF among the first max octets */ };
 enum line_read line_read(struct span in, size_t max, struct span *line, size_t *used) MUST_CHECK;
 
 #endif
