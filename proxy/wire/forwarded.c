@@ -77,15 +77,15 @@ static bool take_ttl(struct forwarded *f, struct span value)
 }
 
 static const struct field {
-    struct span id, xclient;
+    const char *id, *xclient; /* NULL: XCLIENT has none */
     bool (*take)(struct forwarded *f, struct span value);
 } fields[] = {
-    {{ "x-originating-ip", 16 },    { "ADDR", 4 },    take_client_ip     },
-    { { "x-originating-port", 18 }, { "PORT", 4 },    take_client_port   },
-    { { "x-connected-ip", 14 },     { "", 0 },        take_connected_ip  },
-    { { "x-connected-port", 16 },   { "", 0 },        take_connected_port},
-    { { "x-session-id", 12 },       { "SESSION", 7 }, take_session       },
-    { { "x-proxy-ttl", 11 },        { "TTL", 3 },     take_ttl           },
+    {"x-originating-ip",    "ADDR",    take_client_ip     },
+    { "x-originating-port", "PORT",    take_client_port   },
+    { "x-connected-ip",     NULL,      take_connected_ip  },
+    { "x-connected-port",   NULL,      take_connected_port},
+    { "x-session-id",       "SESSION", take_session       },
+    { "x-proxy-ttl",        "TTL",     take_ttl           },
 };
 
 /* Reading */
@@ -93,7 +93,7 @@ static const struct field {
 bool forwarded_take_id(struct forwarded *f, struct span key, struct span value)
 {
     for (size_t i = 0; i < COUNT_OF(fields); i++)
-        if (span_eq_nocase(key, fields[i].id))
+        if (span_eq_nocase(key, span_of(fields[i].id)))
             return fields[i].take(f, value);
     return false;
 }
@@ -146,7 +146,7 @@ bool forwarded_take_xclient(struct forwarded *f, struct span argument)
             return false;
         struct span key = span_first(word, (size_t)equals), value = span_after(word, (size_t)equals + 1);
         for (size_t i = 0; i < COUNT_OF(fields); i++)
-            if (span_eq_nocase(key, fields[i].xclient) && !take_xclient_value(f, &fields[i], value))
+            if (span_eq_nocase(key, span_of(fields[i].xclient)) && !take_xclient_value(f, &fields[i], value))
                 return false; /* keys of others are passed over */
     }
     return true;
@@ -183,10 +183,10 @@ static bool write_fields(struct buf *to, const struct forwarded *f, bool id)
         t.values[5] = span_of(t.ttl);
     }
     for (size_t i = 0; i < COUNT_OF(fields); i++) {
-        struct span key = id ? fields[i].id : fields[i].xclient;
-        if (key.n == 0 || t.values[i].n == 0)
+        const char *key = id ? fields[i].id : fields[i].xclient;
+        if (key == NULL || t.values[i].n == 0)
             continue;
-        n += (size_t)snprintf(all + n, sizeof all - n, id ? "%s\"%s\" \"%.*s\"" : "%s%s=%.*s", n > 0 ? " " : "", key.at,
+        n += (size_t)snprintf(all + n, sizeof all - n, id ? "%s\"%s\" \"%.*s\"" : "%s%s=%.*s", n > 0 ? " " : "", key,
                               SPAN_ARG(t.values[i]));
     }
     assert(n < sizeof all); /* two addresses and a session id are far below */

@@ -31,24 +31,21 @@ enum step {
 enum tail { TAIL_NONE, TAIL_OPEN, TAIL_DIGITS, TAIL_PLUS, TAIL_CLOSED };
 
 static const struct verb_row {
-    struct span name;
+    const char *name;
     enum imap_verb verb;
     enum step then; /* the step behind "name SP" */
     size_t words_min, words_max;
     bool strings; /* arguments may be quoted or literals */
 } verbs[] = {
-    {{ "CAPABILITY", 10 },    IMAP_CAPABILITY,   S_WORD, 0, 0,              false},
-    { { "NOOP", 4 },          IMAP_NOOP,         S_WORD, 0, 0,              false},
-    { { "LOGOUT", 6 },        IMAP_LOGOUT,       S_WORD, 0, 0,              false},
-    { { "STARTTLS", 8 },      IMAP_STARTTLS,     S_WORD, 0, 0,              false},
-    { { "ID", 2 },            IMAP_ID,           S_ID,   0, IMAP_WORDS_MAX, true },
-    { { "AUTHENTICATE", 12 }, IMAP_AUTHENTICATE, S_WORD, 1, 2,              false},
-    { { "LOGIN", 5 },         IMAP_LOGIN,        S_WORD, 2, 2,              true },
+    {"CAPABILITY",    IMAP_CAPABILITY,   S_WORD, 0, 0,              false},
+    { "NOOP",         IMAP_NOOP,         S_WORD, 0, 0,              false},
+    { "LOGOUT",       IMAP_LOGOUT,       S_WORD, 0, 0,              false},
+    { "STARTTLS",     IMAP_STARTTLS,     S_WORD, 0, 0,              false},
+    { "ID",           IMAP_ID,           S_ID,   0, IMAP_WORDS_MAX, true },
+    { "AUTHENTICATE", IMAP_AUTHENTICATE, S_WORD, 1, 2,              false},
+    { "LOGIN",        IMAP_LOGIN,        S_WORD, 2, 2,              true },
 };
-static const struct verb_row unknown = {
-    {"", 0},
-    IMAP_UNKNOWN, S_REST, 0, 0, false
-};
+static const struct verb_row unknown = { .verb = IMAP_UNKNOWN, .then = S_REST };
 
 static const struct verb_row *row_of(enum imap_verb verb)
 {
@@ -141,7 +138,7 @@ static void end_name(struct imap_reader *r)
         return;
     }
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
-        if (span_eq_nocase(name, verbs[i].name))
+        if (span_eq_nocase(name, span_of(verbs[i].name)))
             row = &verbs[i];
     r->name_n = name.n;
     r->verb = row->verb;

@@ -3,15 +3,9 @@
  * itself, go before all others. */
 #include "proxy/wire/imap_id.h"
 
-static const struct span precious[] = {
-    {"name",                4 },
-    { "version",            7 },
-    { "x-originating-ip",   16},
-    { "x-originating-port", 18},
-    { "x-connected-ip",     14},
-    { "x-connected-port",   16},
-    { "x-session-id",       12},
-    { "x-proxy-ttl",        11},
+static const char *const precious[] = {
+    "name",           "version",          "x-originating-ip", "x-originating-port",
+    "x-connected-ip", "x-connected-port", "x-session-id",     "x-proxy-ttl",
 };
 
 void imap_id_forget(struct imap_reader *r, size_t at)
@@ -25,7 +19,7 @@ void imap_id_forget(struct imap_reader *r, size_t at)
 static bool is_precious(const struct imap_reader *r, const struct imap_word *key)
 {
     for (size_t i = 0; i < COUNT_OF(precious); i++)
-        if (span_eq_nocase(span_bytes(r->bytes.at + key->at, key->n), precious[i]))
+        if (span_eq_nocase(span_bytes(r->bytes.at + key->at, key->n), span_of(precious[i])))
             return true;
     return false;
 }

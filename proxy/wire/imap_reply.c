@@ -1,18 +1,15 @@
 /* Replies of an IMAP server. Stateless: what is unread stays with the caller, and is looked at again from its start. */
 #include "proxy/wire/imap_reply.h"
 
-/* Finding the end */
+#include "proxy/wire/text.h"
 
-static bool is_control(char c)
-{
-    return (c >= 0 && c < ' ') || c == 0x7f;
-}
+/* Finding the end */
 
 /* Nothing but text and TAB, one CR before the LF. */
 static bool line_ok(struct span line)
 {
     for (size_t i = 0; i < line.n; i++)
-        if (is_control(line.at[i]) && line.at[i] != '\t' && !(line.at[i] == '\r' && i + 1 == line.n))
+        if (text_is_control(line.at[i]) && !(line.at[i] == '\r' && i + 1 == line.n))
             return false;
     return true;
 }
@@ -44,19 +41,19 @@ static bool announces_literal(struct span line, uint64_t *n)
 static enum imap_status status_of(struct span *rest)
 {
     static const struct {
-        struct span word;
+        const char *word;
         enum imap_status status;
     } statuses[] = {
-        {{ "OK", 2 },       IMAP_OK       },
-        { { "NO", 2 },      IMAP_NO       },
-        { { "BAD", 3 },     IMAP_BAD_REPLY},
-        { { "BYE", 3 },     IMAP_BYE      },
-        { { "PREAUTH", 7 }, IMAP_PREAUTH  },
+        {"OK",       IMAP_OK       },
+        { "NO",      IMAP_NO       },
+        { "BAD",     IMAP_BAD_REPLY},
+        { "BYE",     IMAP_BYE      },
+        { "PREAUTH", IMAP_PREAUTH  },
     };
     ptrdiff_t space = span_find(*rest, ' ');
     struct span word = space < 0 ? *rest : span_first(*rest, (size_t)space);
     for (size_t i = 0; i < COUNT_OF(statuses); i++) {
-        if (span_eq_nocase(word, statuses[i].word)) {
+        if (span_eq_nocase(word, span_of(statuses[i].word))) {
             *rest = span_after(*rest, space < 0 ? word.n : word.n + 1);
             return statuses[i].status;
         }

@@ -13,13 +13,12 @@ enum imap_status { IMAP_STATUS_NONE, IMAP_OK, IMAP_NO, IMAP_BAD_REPLY, IMAP_BYE,
 /* Spans borrow from the input. */
 struct imap_reply {
     enum imap_reply_kind kind;
-    struct span tag;         /* of a tagged reply */
-    enum imap_status status; /* NONE for other untagged data */
-    struct span code;        /* inside [ ], without them; empty when there is none */
-    struct span text;        /* human text behind the code; behind "+ " of a continuation */
-    struct span data;        /* untagged data as a whole, behind "* ": "CAPABILITY IMAP4rev1 …" */
-    struct span
-        capabilities; /* the list from [CAPABILITY …] or from "* CAPABILITY …", without that word; at == NULL: none */
+    struct span tag;          /* of a tagged reply */
+    enum imap_status status;  /* NONE for other untagged data */
+    struct span code;         /* inside [ ], without them; empty when there is none */
+    struct span text;         /* human text behind the code; behind "+ " of a continuation */
+    struct span data;         /* untagged data as a whole, behind "* ": "CAPABILITY IMAP4rev1 …" */
+    struct span capabilities; /* from [CAPABILITY …] or "* CAPABILITY …", without that word; at == NULL: none */
 };
 
 enum imap_read { IMAP_READ_MORE, IMAP_READ_REPLY, IMAP_READ_BROKEN /* not IMAP, or over the limit */ };

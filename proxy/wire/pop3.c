@@ -1,25 +1,22 @@
 /* POP3 lines: one pass, nothing copied. */
 #include "proxy/wire/pop3.h"
 
+#include "proxy/wire/text.h"
+
 enum { NAME_MAX_SHOWN = 32 };
 
 static const struct {
-    struct span name;
+    const char *name;
     enum pop3_verb verb;
 } verbs[] = {
-    {{ "CAPA", 4 },  POP3_CAPA},
-    { { "STLS", 4 }, POP3_STLS},
-    { { "USER", 4 }, POP3_USER},
-    { { "PASS", 4 }, POP3_PASS},
-    { { "AUTH", 4 }, POP3_AUTH},
-    { { "QUIT", 4 }, POP3_QUIT},
-    { { "NOOP", 4 }, POP3_NOOP},
+    {"CAPA",  POP3_CAPA},
+    { "STLS", POP3_STLS},
+    { "USER", POP3_USER},
+    { "PASS", POP3_PASS},
+    { "AUTH", POP3_AUTH},
+    { "QUIT", POP3_QUIT},
+    { "NOOP", POP3_NOOP},
 };
-
-static bool is_control(char c)
-{
-    return (c >= 0 && c < ' ') || c == 0x7f;
-}
 
 enum line_read line_read(struct span in, size_t max, struct span *line, size_t *used)
 {
@@ -41,10 +38,10 @@ bool pop3_command_parse(struct span line, struct pop3_command *command)
     if (name.n == 0)
         return false;
     for (size_t i = 0; i < name.n; i++)
-        if (is_control(name.at[i]))
+        if (text_is_control(name.at[i]) || name.at[i] == '\t')
             return false;
     for (size_t i = 0; i < COUNT_OF(verbs); i++)
-        if (span_eq_nocase(name, verbs[i].name))
+        if (span_eq_nocase(name, span_of(verbs[i].name)))
             command->verb = verbs[i].verb;
     if (space >= 0)
         command->argument = span_after(line, (size_t)space + 1);
@@ -65,7 +62,7 @@ bool pop3_reply_parse(struct span line, struct pop3_reply *reply)
 {
     *reply = (struct pop3_reply){ .text = line };
     for (size_t i = 0; i < line.n; i++)
-        if (is_control(line.at[i]) && line.at[i] != '\t')
+        if (text_is_control(line.at[i]))
             return false;
     if (take_status(&reply->text, SPAN("+"))) {
         reply->status = POP3_CONTINUE;

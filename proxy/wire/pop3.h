@@ -9,15 +9,16 @@ enum {
     POP3_REPLY_LINE_MAX = 4096, /* a server's line */
 };
 
-enum pop3_verb { /* commands that exist before login */
-                 POP3_UNKNOWN,
-                 POP3_CAPA,
-                 POP3_STLS,
-                 POP3_USER,
-                 POP3_PASS,
-                 POP3_AUTH,
-                 POP3_QUIT,
-                 POP3_NOOP,
+/* Commands that exist before login. */
+enum pop3_verb {
+    POP3_UNKNOWN,
+    POP3_CAPA,
+    POP3_STLS,
+    POP3_USER,
+    POP3_PASS,
+    POP3_AUTH,
+    POP3_QUIT,
+    POP3_NOOP,
 };
 
 /* Spans borrow from the input line. The argument of USER and PASS is everything behind the one space that follows the

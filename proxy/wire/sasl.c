@@ -1,25 +1,25 @@
 /* SASL messages: taken apart without copying, put together so that they come apart the same way. */
 #include "proxy/wire/sasl.h"
 
-static const struct span names[SASL_MECHANISMS] = {
-    [SASL_NONE] = {"",             0 },
-    [SASL_PLAIN] = { "PLAIN",       5 },
-    [SASL_LOGIN] = { "LOGIN",       5 },
-    [SASL_XOAUTH2] = { "XOAUTH2",     7 },
-    [SASL_OAUTHBEARER] = { "OAUTHBEARER", 11},
+static const char *const names[SASL_MECHANISMS] = {
+    [SASL_NONE] = "",
+    [SASL_PLAIN] = "PLAIN",
+    [SASL_LOGIN] = "LOGIN",
+    [SASL_XOAUTH2] = "XOAUTH2",
+    [SASL_OAUTHBEARER] = "OAUTHBEARER",
 };
 
 enum { SEPARATOR = 0x01 }; /* between and behind the fields of a bearer message */
 
 const char *sasl_name(enum sasl_mechanism m)
 {
-    return names[m].at;
+    return names[m];
 }
 
 enum sasl_mechanism sasl_find(struct span name)
 {
     for (enum sasl_mechanism m = SASL_PLAIN; m < SASL_MECHANISMS; m++)
-        if (span_eq_nocase(name, names[m]))
+        if (span_eq_nocase(name, span_of(names[m])))
             return m;
     return SASL_NONE;
 }

@@ -27,7 +27,7 @@ struct sasl_identity {
 };
 
 /* False: malformed (a missing part, NUL inside, a name that is empty, too long, or holds CR, LF or NUL, two user=
- * fields, a ^A inside a token …). PLAIN's password may hold every byte but NUL. */
+ * fields, a ^A inside a token …). PLAIN's password may hold every byte but NUL, and is not empty (RFC 4616). */
 bool sasl_plain_parse(struct span message, struct sasl_identity *who) MUST_CHECK;
 bool sasl_xoauth2_parse(struct span message, struct sasl_identity *who) MUST_CHECK;
 /* =2C and =3D of the user name are decoded into `name` (emptied first), which authcid then borrows from. */
@@ -36,10 +36,10 @@ bool sasl_oauthbearer_parse(struct span message, struct buf *name, struct sasl_i
 /* A user name as any mechanism or LOGIN or USER may bring it: 1 to SASL_NAME_MAX octets, no NUL, CR, LF. */
 bool sasl_name_ok(struct span name);
 
-/* The messages, not yet in base64. False when the target is full or a part holds what the mechanism cannot carry. */
+/* The messages, not yet in base64. False when the target is full or a part holds what the mechanism cannot carry; `to`
+ * is unchanged then. */
 bool sasl_plain_write(struct buf *to, struct span authzid, struct span authcid, struct span password) MUST_CHECK;
 bool sasl_xoauth2_write(struct buf *to, struct span user, struct span token) MUST_CHECK;
-bool sasl_oauthbearer_write(struct buf *to, struct span user,
-                            struct span token) MUST_CHECK; /* saslname escapes , and = */
+bool sasl_oauthbearer_write(struct buf *to, struct span user, struct span token) MUST_CHECK;
 
 #endif
