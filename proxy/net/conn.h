@@ -1,0 +1,65 @@
+/* One stream to one peer, in clear or under TLS, readiness-driven: nobody buffers here but the kernel and OpenSSL.
+ *
+ * The owner says what it waits for (conn_watch), is told when it may try (ready), and reads and writes until
+ * CONN_AGAIN. Bytes that OpenSSL already holds wake it as well. A conn belongs to one owner; conn_free ends it at once,
+ * in any callback. */
+#ifndef PROXY_NET_CONN_H
+#define PROXY_NET_CONN_H
+
+#include <sys/types.h>
+
+#include "proxy/net/tls.h"
+
+struct conn;
+
+enum conn_result {
+    CONN_AGAIN = 0,  /* not now; ready will tell */
+    CONN_EOF = -1,   /* the peer ended its side properly: FIN in clear, close_notify under TLS. Writing may go on */
+    CONN_CUT = -2,   /* FIN under TLS without close_notify. Writing may go on */
+    CONN_BROKEN = -3 /* reset, timed out, or TLS gone wrong: nothing more will work */
+};
+
+typedef void conn_ready_fn(void *owner, unsigned events /* WATCH_READ | WATCH_WRITE */);
+
+/* Takes over the connected, non-blocking fd in every case. NULL: no memory. Counts towards nothing but memory. */
+struct conn *conn_new(int fd, conn_ready_fn *ready, void *owner);
+void conn_free(struct conn **c);  /* closes; ready is never called again; safe for NULL */
+void conn_reset(struct conn **c); /* the same, but the peer sees RST: a cut must not look like an end */
+
+void conn_watch(struct conn *c, unsigned events);
+
+/* 1 to room bytes, or a conn_result. */
+ssize_t conn_read(struct conn *c, void *to, size_t room);
+/* 1 to n bytes, or a conn_result. What was refused must be offered again unchanged in content (at any address). */
+ssize_t conn_write(struct conn *c, const void *from, size_t n);
+
+/* End our side: close_notify and FIN; `cut`: FIN alone. CONN_AGAIN: call again when writable. 1: done. */
+ssize_t conn_end(struct conn *c, bool cut);
+
+/* Put the conn under TLS. Then call conn_handshake until it is not CONN_AGAIN (watching happens by itself).
+ *   early  a greeting to be sent in the server's first flight (TLS 1.3, RFC 8446 4.2.10's 0.5-RTT data); may be empty.
+ *          Borrowed until the handshake is over; conn_greeted tells afterwards whether it left. */
+bool conn_tls_accept(struct conn *c, struct tls_server *tls, struct span early) MUST_CHECK;
+/*   host    the back end's configured host, for SNI and verification unless the site names another
+ *   member  key of the session cache */
+bool conn_tls_connect(struct conn *c, struct tls_client *tls, const char *host, uint64_t member) MUST_CHECK;
+int conn_handshake(struct conn *c); /* 1: done; CONN_AGAIN; CONN_BROKEN (conn_why tells) */
+bool conn_greeted(const struct conn *c);
+
+/* The login is over: stop wiping OpenSSL's plain text after each read. */
+void conn_login_over(struct conn *c);
+/* Give OpenSSL's buffers back, if they are empty. They come back by themselves with the next byte. */
+void conn_rest(struct conn *c);
+
+bool conn_is_tls(const struct conn *c);
+const char *conn_tls_version(const struct conn *c); /* "TLSv1.3", or NULL in clear */
+bool conn_tls_resumed(const struct conn *c);
+const char *conn_why(
+    const struct conn *c); /* why it is CONN_BROKEN: "reset", "certificate verify failed" …; static text */
+struct addr conn_local(const struct conn *c);
+struct addr conn_peer(const struct conn *c);
+
+/* For connected TCP sockets of both ends: no delay, keepalive, and how long unanswered bytes are waited for. */
+void conn_set_options(int fd);
+
+#endif
