@@ -1,0 +1,210 @@
+"""The demo behind scripts/demo: sets the scene, shows it or tours it, and takes everything away again."""
+import argparse
+import glob
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "test"))
+from harness import certificates, clients, dovecot, homeward, ports, processes  # noqa: E402
+
+PASSWORD = "secret"
+PREFIX = os.path.join(tempfile.gettempdir(), "homeward-demo-")
+DOORS = {"imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
+#         mailbox            store    its security, the name that the store knows
+USERS = [("anna@demo.test", "north", "tls", "anna@demo.test"),
+         ("bert@demo.test", "south", "starttls", "bert@demo.test"),
+         ("carl@demo.test", "old", "none", "carl")]
+MAP = """\
+# mailbox          site
+anna@demo.test     north
+bert@demo.test     south
+carl@demo.test     old
+"""
+# For the test that shows the tour finding what is wrong: north, south, old or homeward is stopped before it; one mail is
+# taken away (mail); a password that should be wrong is right (password); the map sends anna to the wrong home (map).
+DISTURB = os.environ.get("DEMO_DISTURB", "")
+
+INTRODUCTION = """
+Homeward stands in front of three mail stores; everything is in {folder}
+
+  mailbox           password   its home
+  anna@demo.test    secret     north: IMAP4 and POP3 inside TLS
+  bert@demo.test    secret     south: STARTTLS and STLS
+  carl@demo.test    secret     old: clear text on loopback, knows only "carl"
+
+  IMAP4: localhost {imaps} (TLS), {imap} (STARTTLS)     POP3: localhost {pop3s} (TLS), {pop3} (STLS)
+
+Try, in another terminal:
+
+  curl --cacert {ca} -u anna@demo.test:secret 'imaps://localhost:{imaps}/INBOX;MAILINDEX=1'
+  curl --cacert {ca} -u bert@demo.test:secret --ssl-reqd 'imap://localhost:{imap}/INBOX;MAILINDEX=2'
+  curl --cacert {ca} -u carl@demo.test:secret 'pop3s://localhost:{pop3s}/3'
+  openssl s_client -quiet -CAfile {ca} -connect localhost:{imaps}     # then: a LOGIN carl@demo.test secret
+  cat {folder}/homeward/homeward.cfg {folder}/homeward/directory.map
+  tail -f {folder}/homeward/homeward.log
+
+Ctrl-C ends all of it and removes the folder.
+"""
+
+
+class Demo:
+    def __init__(self, base_port):
+        self.base_port = base_port
+        numbers = {name: base_port + usual for name, usual in DOORS.items()}
+        self.refuse_taken(list(numbers.values()))
+        self.folder = tempfile.mkdtemp(prefix=PREFIX)
+        os.chmod(self.folder, 0o755)
+        processes.give(self.folder)
+        with open(os.path.join(self.folder, "pid"), "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()} {base_port}\n")
+        self.ca = certificates.Authority(os.path.join(self.folder, "certificates"), "Homeward demo CA")
+        self.doors = homeward.Doors(self.ca.ca, numbers)
+        self.stores, self.front = {}, None
+
+    def refuse_taken(self, numbers):
+        taken = [port for port in numbers if not ports.is_free(port)]
+        if not taken:
+            return
+        other = 30000 if self.base_port != 30000 else 40000
+        way_out = f"end it, or choose other ports: scripts/demo --ports {other}"
+        for file in glob.glob(PREFIX + "*/pid"):
+            pid, base_port = processes.read(file).split()
+            if int(base_port) == self.base_port and os.path.exists(f"/proc/{pid}"):
+                raise processes.Failure(f"another demo is running (process {pid}, folder {os.path.dirname(file)}); {way_out}")
+        raise processes.Failure(f"port {taken[0]} is in use by another program; {way_out}")
+
+    def start(self):
+        certificate = self.ca.leaf("store")
+        for (mailbox, name, security, store_name), index in zip(USERS, range(3)):
+            numbers = {"imap": self.base_port + 1 + 2 * index, "pop3": self.base_port + 2 + 2 * index}
+            if not all(map(ports.is_free, numbers.values())):
+                numbers = None
+            self.stores[name] = dovecot.Store(name, os.path.join(self.folder, name), security, {store_name: PASSWORD},
+                                              certificate, port_of=numbers).start()
+        more = {"north": {}, "south": {}, "old": {"user_format": "%n"}}
+        settings = {
+            **self.doors.groups(),
+            "tls": {"certificates": [dict(zip(("chain", "key"), self.ca.leaf("mail")))], "ca_file": self.ca.ca},
+            "sites": [homeward.site(self.stores[name], **more[name]) for name in self.stores],
+        }
+        text = MAP.replace("anna@demo.test     north", "anna@demo.test     south") if DISTURB == "map" else MAP
+        self.front = homeward.Homeward(os.path.join(self.folder, "homeward"), settings, text).start()
+
+    def introduce(self):
+        print(INTRODUCTION.format(folder=self.folder, ca=self.ca.ca, **self.doors.port), flush=True)
+
+    def stay(self):
+        while True:
+            for name, process in [("Homeward", self.front.process)] + [
+                    (f"the store {name}", store.process) for name, store in self.stores.items()]:
+                if not process.is_alive():
+                    raise processes.Failure(f"{name} has ended by itself; its last words: "
+                                            f"{processes.read(process.output).strip()[-500:]}")
+            time.sleep(1)
+
+    def end(self):
+        try:
+            if self.front is not None:
+                self.front.stop()
+        finally:
+            for store in self.stores.values():
+                store.stop()
+            shutil.rmtree(self.folder)
+
+
+class Tour:
+    """Real programs read every mailbox; each step is printed with what came back."""
+
+    def __init__(self, demo):
+        self.demo, self.wrong, self.steps = demo, 0, 0
+
+    def step(self, what, expected, got):
+        self.steps += 1
+        right = got == expected
+        self.wrong += not right
+        print(f"{'ok   ' if right else 'WRONG'} {what}: {got}" + ("" if right else f"; expected {expected}"), flush=True)
+
+    def take(self):
+        self.disturb()
+        for mailbox, store, _, store_name in USERS:
+            for name, client in clients.CLIENTS.items():
+                self.step(f"{name}, {mailbox}", f"3 mails of {store_name} from {store}",
+                          self.read(client, mailbox, PASSWORD))
+            self.step(f"Python imaplib with a wrong password, {mailbox}",
+                      "[AUTHENTICATIONFAILED] Authentication failed.", self.read(
+                          clients.python_imaplib_tls, mailbox, PASSWORD if DISTURB == "password" else "guess"))
+            self.step(f"the log of {store} names only its own user", [store_name],
+                      sorted({line.split("user=<")[1].split(">")[0] for line in self.demo.stores[store].logins()}))
+        print(f"{self.steps - self.wrong} of {self.steps} steps were right" +
+              (f", {self.wrong} were WRONG" if self.wrong else ""), flush=True)
+        return self.wrong == 0
+
+    def read(self, client, mailbox, password):
+        """What the program read, in a few words."""
+        folder = processes.new_folder(os.path.join(self.demo.folder, "client"))
+        try:
+            mails = clients.mails_in(client(self.demo.doors, (mailbox, password), folder))
+            homes = sorted({f"of {mailbox} from {store}" for _, mailbox, store in mails})
+            return f"{len(mails)} mails {' and '.join(homes)}"
+        except clients.Refused as refused:
+            return str(refused).strip("b'\"")
+        except Exception as error:  # whatever a library makes of a broken answer is this step's finding, not the tour's end
+            return f"{type(error).__name__}: {error}"
+        finally:
+            shutil.rmtree(folder)
+
+    def disturb(self):
+        if DISTURB in self.demo.stores:
+            self.demo.stores[DISTURB].stop()
+        elif DISTURB == "mail":
+            inbox = os.path.join(self.demo.stores["north"].maildir("anna@demo.test"), "new")
+            os.remove(os.path.join(inbox, sorted(os.listdir(inbox))[0]))
+        elif DISTURB == "homeward":
+            self.demo.front.process.kill()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/demo", description="Homeward in front of three mail stores, for looking.")
+    parser.add_argument("--check", action="store_true", help="take the tour with real mail programs; exit 1 if a step was wrong")
+    parser.add_argument("--ports", type=int, default=20000, metavar="BASE", help="add 143, 993, 110 and 995 to this (20000)")
+    options = parser.parse_args()
+    if not 1024 <= options.ports <= 64000:
+        parser.error(f"--ports {options.ports}: expected 1024 to 64000")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    demo = None
+    try:
+        demo = Demo(options.ports)
+        print("demo: starting three stores and Homeward ...", flush=True)
+        demo.start()
+        if options.check:
+            return 0 if Tour(demo).take() else 1
+        demo.introduce()
+        demo.stay()
+    except KeyboardInterrupt:
+        return 0 if not options.check else 130
+    except processes.Failure as failure:
+        print(f"demo: {failure}", file=sys.stderr)
+        return 1
+    finally:
+        if demo is not None:
+            end(demo)
+
+
+def end(demo):
+    """Nothing may interrupt this, nor may what was disturbed hide the rest."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        demo.end()
+        print("demo: everything is ended, the folder is removed", flush=True)
+    except processes.Failure as failure:
+        print(f"demo: {failure}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
