@@ -19,6 +19,7 @@ struct server_name {
 };
 
 struct tls_server {
+    size_t users; /* its owner and every SSL: callbacks of a handshake may still come after a reload */
     SSL_CTX *contexts[TLS_CERTIFICATES_MAX]; /* the first is the default */
     size_t n_contexts;
     struct server_name names[NAMES_MAX];
@@ -116,6 +117,8 @@ static SSL_CTX *twin_of(const struct tls_server *tls, const struct tls_certifica
     SSL_CTX *probe = tls_context(true, order->min_version, "", &ignored);
     if (probe != NULL && tls_load_certificate(probe, c, &ignored)) {
         struct tls_server *alone = calloc(1, sizeof *alone);
+        if (alone != NULL)
+            alone->users = 1;
         X509 *leaf = SSL_CTX_get0_certificate(probe);
         if (alone != NULL && add_names(alone, probe) && alone->n_names > 0) {
             twin = find_context(tls, span_of(alone->names[0].name));
@@ -123,9 +126,7 @@ static SSL_CTX *twin_of(const struct tls_server *tls, const struct tls_certifica
                                     EVP_PKEY_get_base_id(X509_get0_pubkey(leaf)))
                 twin = NULL;
         }
-        for (size_t i = 0; alone != NULL && i < alone->n_names; i++)
-            free(alone->names[i].name);
-        free(alone);
+        tls_server_free(&alone);
     }
     SSL_CTX_free(probe);
     buf_fini(&ignored);
@@ -183,6 +184,7 @@ struct tls_server *tls_server_new(const struct tls_server_order *order, struct b
         free(tls);
         return NULL;
     }
+    tls->users = 1;
     tls->alpn[0] = (char)strlen(order->alpn);
     memcpy(tls->alpn + 1, order->alpn, (size_t)tls->alpn[0]);
     for (size_t i = 0; i < order->n_certificates; i++)
@@ -193,12 +195,10 @@ struct tls_server *tls_server_new(const struct tls_server_order *order, struct b
     return tls;
 }
 
-void tls_server_free(struct tls_server **pointer)
+static void release(struct tls_server *tls)
 {
-    struct tls_server *tls = *pointer;
-    if (tls == NULL)
+    if (--tls->users > 0)
         return;
-    *pointer = NULL;
     for (size_t i = 0; i < tls->n_contexts; i++)
         SSL_CTX_free(tls->contexts[i]);
     for (size_t i = 0; i < tls->n_names; i++)
@@ -206,7 +206,30 @@ void tls_server_free(struct tls_server **pointer)
     free(tls);
 }
 
+void tls_server_free(struct tls_server **tls)
+{
+    if (*tls != NULL)
+        release(*tls);
+    *tls = NULL;
+}
+
+static void on_ssl_free(void *parent UNUSED, void *tls, CRYPTO_EX_DATA *data UNUSED, int index UNUSED,
+                        long number UNUSED, void *arg UNUSED)
+{
+    if (tls != NULL)
+        release(tls);
+}
+
 SSL *tls_server_ssl(struct tls_server *tls)
 {
-    return SSL_new(tls->contexts[0]);
+    static int slot = -1;
+    if (slot < 0)
+        slot = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_ssl_free);
+    SSL *ssl = SSL_new(tls->contexts[0]);
+    if (ssl == NULL || SSL_set_ex_data(ssl, slot, tls) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    tls->users++;
+    return ssl;
 }
