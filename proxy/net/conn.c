@@ -175,9 +175,9 @@ static ssize_t tls_result(struct conn *c, int returned, uint8_t *direction)
     }
 }
 
-static ssize_t clear_read(struct conn *c, void *to, size_t room)
+static ssize_t clear_read(struct conn *c, void *to, size_t room, int flags)
 {
-    ssize_t n = recv(c->fd, to, room, 0);
+    ssize_t n = recv(c->fd, to, room, flags);
     if (n > 0)
         return n;
     if (n == 0)
@@ -189,7 +189,7 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
 {
     size_t n;
     if (c->ssl == NULL)
-        return clear_read(c, to, room);
+        return clear_read(c, to, room, 0);
     ERR_clear_error();
     errno = 0;
     int done = SSL_read_ex(c->ssl, to, room, &n);
@@ -198,6 +198,12 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
         return tls_result(c, done, &c->read_needs);
     needs(c, &c->read_needs, WATCH_READ);
     return (ssize_t)n;
+}
+
+ssize_t conn_peek(struct conn *c, void *to, size_t room)
+{
+    assert(c->ssl == NULL);
+    return clear_read(c, to, room, MSG_PEEK);
 }
 
 static ssize_t clear_write(struct conn *c, const void *from, size_t n)
