@@ -13,7 +13,7 @@ enum dns_status {
 
 struct dns_answer {
     enum dns_status status;
-    const char *reason;                   /* for the log: "NXDOMAIN", "SERVFAIL", "timeout" … static */
+    const char *reason;                   /* for the log: "NXDOMAIN", "servers_fail", "timeout" … static */
     struct addr addrs[DNS_ADDRESSES_MAX]; /* port 0; IPv6 and IPv4 interleaved, IPv6 first */
     size_t n;
     int64_t ttl_ms; /* the smallest of the records; 1 s at least, one day at most */
@@ -28,9 +28,10 @@ void dns_close(void);
 struct dns_wait; /* one question */
 typedef void dns_done_fn(void *owner, const struct dns_answer *answer);
 
-/* done is called once, never inside this call, never after dns_cancel. Address literals are not for here. NULL: no
- * memory. */
+/* done is called once, never inside this call, never after dns_cancel; the wait is gone by then, so the owner forgets
+ * its pointer. Address literals are not for here. /etc/hosts comes first. A name with a dot in it is a whole name: the
+ * search list of /etc/resolv.conf is for names without one. NULL: no memory. */
 struct dns_wait *dns_ask(const char *name, dns_done_fn *done, void *owner);
-void dns_cancel(struct dns_wait **wait);
+void dns_cancel(struct dns_wait **wait); /* safe at any time, also for NULL and twice */
 
 #endif
