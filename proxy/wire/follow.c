@@ -10,11 +10,11 @@ void follow_init(struct follow *f, bool imap)
     *f = (struct follow){ .imap = imap };
 }
 
-static enum step announcement_step(struct follow_line *l, char c, bool *plus)
+static enum step announcement_step(struct follow_line *l, char c)
 {
     if (c == '{') {
         l->number = 0;
-        *plus = false;
+        l->plus = false;
         return STEP_NUMBER;
     }
     if (l->step == STEP_NUMBER && c >= '0' && c <= '9' && l->number < UINT32_MAX) {
@@ -22,7 +22,7 @@ static enum step announcement_step(struct follow_line *l, char c, bool *plus)
         return STEP_NUMBER;
     }
     if (l->step == STEP_NUMBER && c == '+') {
-        *plus = true;
+        l->plus = true;
         return STEP_PLUS;
     }
     if ((l->step == STEP_NUMBER || l->step == STEP_PLUS) && c == '}')
@@ -31,7 +31,7 @@ static enum step announcement_step(struct follow_line *l, char c, bool *plus)
 }
 
 /* A part of one line, its LF included if it has one. True: the line ends in an announcement. */
-static bool read_line_part(struct follow_line *l, struct span part, bool *plus)
+static bool read_line_part(struct follow_line *l, struct span part)
 {
     bool ends = part.n > 0 && part.at[part.n - 1] == '\n';
     if (part.n > ANNOUNCEMENT_MAX) {
@@ -41,7 +41,7 @@ static bool read_line_part(struct follow_line *l, struct span part, bool *plus)
     bool announced = false;
     for (size_t i = 0; i < part.n; i++) {
         announced = part.at[i] == '\n' && (l->step == STEP_CLOSED || l->step == STEP_CR);
-        l->step = (uint8_t)announcement_step(l, part.at[i], plus);
+        l->step = (uint8_t)announcement_step(l, part.at[i]);
     }
     l->in_line = !ends;
     return ends && announced;
@@ -100,7 +100,7 @@ static void line_begins(struct follow *f)
 void follow_up(struct follow *f, struct span bytes)
 {
     while (bytes.n > 0) {
-        bool literal, plus = f->up.step == STEP_PLUS;
+        bool literal;
         struct span part = next_part(&f->up, bytes, &literal);
         bytes = span_after(bytes, part.n);
         if (literal) {
@@ -108,10 +108,10 @@ void follow_up(struct follow *f, struct span bytes)
             continue;
         }
         read_command(f, part);
-        bool announced = read_line_part(&f->up, part, &plus) && f->imap;
+        bool announced = read_line_part(&f->up, part) && f->imap;
         if (announced) {
             f->up.literal = f->up.number;
-            f->awaits_go_ahead = !plus && f->up.number > 0;
+            f->awaits_go_ahead = !f->up.plus && f->up.number > 0;
             f->up.in_line = true;
         } else if (!f->up.in_line) {
             line_begins(f);
@@ -132,7 +132,7 @@ static void go_ahead_refused(struct follow *f)
 void follow_down(struct follow *f, struct span bytes)
 {
     while (bytes.n > 0) {
-        bool literal, plus;
+        bool literal;
         bool begins = !f->down.in_line && f->down.literal == 0;
         struct span part = next_part(&f->down, bytes, &literal);
         bytes = span_after(bytes, part.n);
@@ -140,7 +140,7 @@ void follow_down(struct follow *f, struct span bytes)
             continue;
         if (begins && f->awaits_go_ahead && part.at[0] != '*' && part.at[0] != '+')
             go_ahead_refused(f);
-        if (read_line_part(&f->down, part, &plus) && f->imap) {
+        if (read_line_part(&f->down, part) && f->imap) {
             f->down.literal = f->down.number;
             f->down.in_line = true;
         }

@@ -11,6 +11,7 @@ struct follow_line {
     uint64_t literal; /* octets of a literal that are still to come */
     uint64_t number;  /* of a literal that is being announced */
     uint8_t step;     /* inside an announcement at a line's end */
+    bool plus;        /* … of a non-synchronising literal */
     bool in_line;     /* the last octet was not a line's end */
 };
 

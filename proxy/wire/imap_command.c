@@ -402,6 +402,8 @@ static enum imap_got end_line(struct imap_reader *r)
         end_word(r);
     if (steps[r->step].open != NULL)
         fail(r, steps[r->step].open);
+    else if (r->list && r->step == S_AFTER)
+        fail(r, steps[S_LIST].open);
     else if (!r->bad && r->n_words < row_of(r->verb)->words_min)
         fail(r, "An argument is missing.");
     return done(r);
