@@ -9,12 +9,12 @@
 
 enum { BUNDLE_FILE_MAX = 4 << 20, BUNDLE_MAX = 64 << 20 };
 
-/* Paths that the roles of the mask need, without duplicates, in the order of the configuration. The array is the caller's to
- * free, the strings belong to the configuration. NULL only when memory is short. */
+/* Paths that the roles of the mask need, without duplicates, in the order of the configuration. The array is the
+ * caller's to free, the strings belong to the configuration. NULL only when memory is short. */
 const char **bundle_paths(const struct config *config, unsigned roles, size_t *n);
 
-/* Read them all. Errors as in config_load ("FILE: cannot be read: Permission denied (named by tls.certificates)"). The buf is
- * secret and must be finished by the caller. */
+/* Read them all. Errors as in config_load ("FILE: cannot be read: Permission denied (named by tls.certificates)"). The
+ * buf is secret and must be finished by the caller. */
 bool bundle_read(const struct config *config, unsigned roles, struct buf *to, struct buf *errors) MUST_CHECK;
 
 /* The bytes of one file, borrowed from the bundle; at == NULL when it is not there. */

@@ -18,6 +18,9 @@ enum site_security { SECURITY_TLS, SECURITY_STARTTLS, SECURITY_LOOPBACK, SECURIT
 enum site_mechanism { MECHANISM_AUTO, MECHANISM_LOGIN, MECHANISM_PLAIN };
 enum client_info { CLIENT_INFO_AUTO, CLIENT_INFO_OFF, CLIENT_INFO_PROXY2 };
 enum affinity { AFFINITY_MAILBOX, AFFINITY_NONE };
+enum site_credentials { CREDENTIALS_CLIENT }; /* the site gets what the client gave */
+enum directory_driver { DIRECTORY_FILE };
+enum verifier_driver { VERIFIER_SITE }; /* the home site judges */
 
 extern const char *const protocol_names[PROTOCOLS]; /* "imap", "pop3" */
 
@@ -44,18 +47,19 @@ struct certificate_config {
 };
 
 struct listener_config {
-    struct addr address;         /* "*" gives two listeners, 0.0.0.0 and [::] */
-    bool any;                    /* written as "*": a machine without IPv6 goes without the second one */
+    struct addr address; /* "*" gives two listeners, 0.0.0.0 and [::] */
+    bool any;            /* written as "*": a machine without IPv6 goes without the second one */
     enum protocol protocol;
     enum tls_mode tls;
-    bool clear_login;            /* LOGIN and USER/PASS are allowed before TLS */
+    bool clear_login; /* LOGIN and USER/PASS are allowed before TLS */
     enum tls_version tls_min_version;
-    const char *tls_ciphers;     /* OpenSSL's list for TLS 1.2 and below; "" for the default */
-    struct exception exception;  /* of tls_min_version and tls_ciphers */
-    struct networks networks;             /* who may connect at all; empty: everybody */
-    struct networks proxy_protocol_from;  /* not empty: a PROXY header is demanded, and only these peers may send it */
-    struct networks trusted_proxies;      /* whose word about the client is believed */
-    int line;                             /* of the configuration file, for messages */
+    const char *tls_ciphers;             /* OpenSSL's list for TLS 1.2 and below; "" for the default */
+    struct exception exception;          /* of tls_min_version and tls_ciphers */
+    struct networks networks;            /* who may connect at all; empty: everybody */
+    struct networks proxy_protocol_from; /* not empty: a PROXY header is demanded, and only these peers may send it */
+    struct networks trusted_proxies;     /* whose word about the client is believed */
+    const char *file;                    /* and line of the configuration, for messages; "" and 0 after config_parse */
+    int line;
 };
 
 struct protocol_config {
@@ -63,15 +67,20 @@ struct protocol_config {
     struct listener_config *listeners;
     size_t n_listeners;
     int64_t idle_timeout_s;
-    const char *capability; /* imap only: "+X -Y" */
+    const char *capability;        /* imap only: "+X -Y" */
+    struct listener_config common; /* the loader's own: what each listener starts from (the group's clear_login, …) */
+};
+
+struct verifier_config {
+    enum verifier_driver driver;
 };
 
 struct backend_config {
-    const char *host; /* name or address literal */
-    struct addr literal; /* set when host is an address, else AF_UNSPEC */
-    int64_t weight;   /* 1 to 100 */
-    bool standby;     /* only when no other member can serve */
-    bool drain;       /* takes no new mailboxes */
+    const char *host;              /* name or address literal */
+    struct addr literal;           /* set when host is an address, else AF_UNSPEC */
+    int64_t weight;                /* 1 to 100 */
+    bool standby;                  /* only when no other member can serve */
+    bool drain;                    /* takes no new mailboxes */
     uint16_t imap_port, pop3_port; /* 0: the site's */
 };
 
@@ -83,24 +92,26 @@ struct site_config {
     size_t n_backends;
     enum site_security security;
     bool serves[PROTOCOLS];
-    uint16_t port[PROTOCOLS];    /* tls 993/995, else 143/110 */
-    const char *ca_file;         /* absolute path; "": tls.ca_file */
-    const char *verify_name;     /* "": the host name of the back end */
-    const char *pin_sha256;      /* hex or base64 of the SHA-256 of the leaf's SubjectPublicKeyInfo; "": none */
-    bool verify;                 /* false: verify = "none", WEAK */
-    const char *user_format;     /* %u %n %d %t %% */
+    uint16_t port[PROTOCOLS]; /* tls 993/995, else 143/110; 0 where it does not serve */
+    const char *ca_file;      /* absolute path; "": tls.ca_file */
+    const char *verify_name;  /* "": the host name of the back end */
+    const char *pin_sha256;   /* hex or base64 of the SHA-256 of the leaf's SubjectPublicKeyInfo; "": none */
+    bool verify;              /* false: verify = "none", WEAK */
+    const char *user_format;  /* %u %n %d %t %% */
+    enum site_credentials credentials;
     enum site_mechanism mechanism;
     enum client_info client_info;
     enum affinity affinity;
-    const char *capabilities;    /* IMAP, after login; "" when left out */
+    const char *capabilities;      /* IMAP, after login; "" when left out */
     const char *pop3_capabilities; /* "UIDL TOP PIPELINING" by default */
-    struct strings bearer;       /* "XOAUTH2", "OAUTHBEARER": what its stores list */
+    struct strings bearer;         /* "XOAUTH2", "OAUTHBEARER": what its stores list */
     struct strings temporary_texts;
-    struct networks networks;    /* the addresses that its back ends may have; empty: any */
+    struct networks networks; /* the addresses that its back ends may have; empty: any */
     enum tls_version tls_min_version;
     const char *tls_ciphers;
-    struct exception exception;  /* of clear, tls_min_version, tls_ciphers */
+    struct exception exception; /* of clear, tls_min_version, tls_ciphers */
     bool enforce_until;
+    const char *file; /* and line of the configuration, for messages; "" and 0 after config_parse */
     int line;
 };
 
@@ -121,43 +132,48 @@ struct config {
         size_t n_certificates;
         enum tls_version min_version;
         bool early_greeting;
-        const char *ca_file;     /* default trust for sites: /etc/ssl/certs/ca-certificates.crt */
-        int64_t ticket_key_s;    /* how long one ticket key encrypts */
+        const char *ca_file;  /* default trust for sites: /etc/ssl/certs/ca-certificates.crt */
+        int64_t ticket_key_s; /* how long one ticket key encrypts */
     } tls;
     struct protocol_config protocols[PROTOCOLS];
     struct site_config *sites;
     size_t n_sites;
     struct {
-        const char *path;
+        enum directory_driver driver;
+        const char *path; /* absolute; "" only when no protocol is on */
         int64_t max_loss_percent;
     } directory;
     struct {
+        struct verifier_config *verifiers; /* at least one */
+        size_t n_verifiers;
         int64_t failure_step_ms;
     } auth;
     struct {
         int64_t sessions_per_user[PROTOCOLS];
         int64_t sessions_per_address;
-        int64_t sessions;        /* of all fronts together; 0: what RLIMIT_NOFILE allows */
+        int64_t sessions;                /* of all fronts together; 0: what RLIMIT_NOFILE allows */
         int64_t connections_per_address; /* before login, of one front */
         int64_t login_timeout_s;
         int64_t sasl_bytes;
-        int64_t errors;          /* unusable commands of one connection before login */
-        int64_t failed_logins;   /* of one connection */
+        int64_t errors;        /* unusable commands of one connection before login */
+        int64_t failed_logins; /* of one connection */
         int64_t connect_timeout_ms, greeting_timeout_ms, site_login_timeout_s;
-        int64_t held_bytes;      /* what one direction of a session may hold for a slow reader */
-        struct networks exempt;  /* peers that no per-address limit counts */
+        int64_t held_bytes;     /* what one direction of a session may hold for a slow reader */
+        struct networks exempt; /* peers that no per-address limit counts */
     } limits;
     struct {
-        struct strings servers;  /* "192.0.2.53", "[2001:db8::53]:5353"; empty: the system's */
+        struct strings servers; /* "192.0.2.53", "[2001:db8::53]:5353"; empty: the system's */
     } dns;
+    struct config_block *memory; /* everything above points into these blocks */
 };
 
 /* Options are of interest to: */
 enum config_role { FOR_MAIN = 1, FOR_FRONT = 2, FOR_AUTH = 4, FOR_BACKENDS = 8 };
 
-/* Read and check FILE. Every error goes to `errors` as one line, "FILE:12: what was found and what was expected\n" (libconfig
- * stops at the first error of syntax; errors of meaning are all listed). NULL when there was any. `warnings` gets lines that do not
- * stop anything (WEAK links, a certificate about to expire). Opens no other file than FILE and what it includes. */
+/* Read and check FILE. Every error goes to `errors` as one line, "FILE:12: what was found and what was expected\n"
+ * (libconfig stops at the first error of syntax; errors of meaning are all listed). NULL when there was any. `warnings`
+ * gets lines that do not stop anything (WEAK links, a certificate about to expire). Opens no other file than FILE and
+ * what it includes. */
 struct config *config_load(const char *file, struct buf *errors, struct buf *warnings);
 
 /* The same from bytes that config_dump made; no line numbers, no files. NULL only if they are not such bytes. */

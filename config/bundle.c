@@ -1,0 +1,176 @@
+/* Reading what the configuration names, once. Which role needs what follows from the table: certificates, keys and CAs
+ * are the fronts'. */
+#include "config/bundle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "proxy/base/pack.h"
+
+struct need {
+    const char *path;
+    const char *option;
+    const char *site; /* NULL: no site's */
+};
+
+struct needs {
+    struct need *at;
+    size_t n;
+};
+
+/* --- who needs what --- */
+
+static void need(struct needs *needs, const char *path, const char *option, const char *site)
+{
+    for (size_t i = 0; i < needs->n; i++)
+        if (strcmp(needs->at[i].path, path) == 0)
+            return;
+    needs->at[needs->n++] = (struct need){ path, option, site };
+}
+
+static bool listens_with_tls(const struct config *config)
+{
+    for (enum protocol p = IMAP; p < PROTOCOLS; p++)
+        for (size_t i = 0; i < config->protocols[p].n_listeners; i++)
+            if (config->protocols[p].listeners[i].tls != TLS_MODE_NONE)
+                return true;
+    return false;
+}
+
+static void need_for_sites(struct needs *needs, const struct config *config)
+{
+    bool common = false;
+    for (size_t i = 0; i < config->n_sites; i++) {
+        const struct site_config *s = &config->sites[i];
+        if (s->security != SECURITY_TLS && s->security != SECURITY_STARTTLS)
+            continue;
+        if (s->ca_file[0] != '\0')
+            need(needs, s->ca_file, "ca_file", s->name);
+        else
+            common |= s->verify && s->pin_sha256[0] == '\0';
+    }
+    if (common)
+        need(needs, config->tls.ca_file, "tls.ca_file", NULL);
+}
+
+/* False only when memory is short; needs->at is the caller's to free. */
+static bool find_needs(const struct config *config, unsigned roles, struct needs *needs)
+{
+    size_t most = 2 * config->tls.n_certificates + config->n_sites + 1;
+    *needs = (struct needs){ .at = calloc(most, sizeof *needs->at) };
+    if (needs->at == NULL)
+        return false;
+    bool serves = config->protocols[IMAP].on || config->protocols[POP3].on;
+    if ((roles & FOR_FRONT) == 0 || !serves)
+        return true;
+    for (size_t i = 0; i < config->tls.n_certificates && listens_with_tls(config); i++) {
+        need(needs, config->tls.certificates[i].chain, "tls.certificates", NULL);
+        need(needs, config->tls.certificates[i].key, "tls.certificates", NULL);
+    }
+    need_for_sites(needs, config);
+    return true;
+}
+
+const char **bundle_paths(const struct config *config, unsigned roles, size_t *n)
+{
+    struct needs needs;
+    *n = 0;
+    if (!find_needs(config, roles, &needs))
+        return NULL;
+    const char **paths = calloc(needs.n + 1, sizeof *paths);
+    for (size_t i = 0; i < needs.n && paths != NULL; i++)
+        paths[(*n)++] = needs.at[i].path;
+    free(needs.at);
+    return paths;
+}
+
+/* --- reading --- */
+
+static bool read_bytes(int fd, struct buf *to)
+{
+    for (;;) {
+        char *space = buf_space(to, 16384);
+        ssize_t n = space != NULL ? read(fd, space, 16384) : -1;
+        if (space == NULL)
+            errno = ENOMEM;
+        if (n == 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            buf_grew(to, (size_t)n);
+    }
+}
+
+/* NULL, or why not. */
+static const char *read_file(const char *path, struct buf *to)
+{
+    struct stat status;
+    const char *why = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &status) != 0)
+        why = strerror(errno);
+    else if (!S_ISREG(status.st_mode))
+        why = "not a regular file";
+    else if (status.st_size > BUNDLE_FILE_MAX)
+        why = "more than 4 MiB";
+    else if (!read_bytes(fd, to))
+        why = strerror(errno);
+    else if (to->n == 0)
+        why = "it is empty";
+    if (fd >= 0)
+        close(fd);
+    return why;
+}
+
+static bool report(struct buf *errors, const struct need *need, const char *why)
+{
+    if (need->site != NULL)
+        return buf_printf(errors, "%s: cannot be read: %s (named by %s of site \"%s\")\n", need->path, why,
+                          need->option, need->site);
+    return buf_printf(errors, "%s: cannot be read: %s (named by %s)\n", need->path, why, need->option);
+}
+
+static bool add_file(struct buf *to, const struct need *need, struct buf *errors)
+{
+    struct buf bytes;
+    buf_init_secret(&bytes, BUNDLE_FILE_MAX + 2 * 16384); /* and a file may have grown since fstat */
+    const char *why = read_file(need->path, &bytes);
+    if (why == NULL && (!pack_string(to, span_of(need->path)) || !pack_string(to, buf_span(&bytes))))
+        why = "all files together are over 64 MiB, or memory is short";
+    buf_fini(&bytes);
+    if (why != NULL && !report(errors, need, why))
+        return false;
+    return why == NULL;
+}
+
+bool bundle_read(const struct config *config, unsigned roles, struct buf *to, struct buf *errors)
+{
+    struct needs needs;
+    bool good = true;
+    buf_init_secret(to, BUNDLE_MAX);
+    if (!find_needs(config, roles, &needs)) {
+        bool told = buf_add_text(errors, "out of memory\n");
+        (void)told;
+        return false;
+    }
+    for (size_t i = 0; i < needs.n; i++)
+        good &= add_file(to, &needs.at[i], errors);
+    free(needs.at);
+    return good;
+}
+
+struct span bundle_find(struct span bundle, const char *path)
+{
+    struct unpack u = { .rest = bundle };
+    while (u.rest.n > 0 && !u.bad) {
+        struct span name = unpack_string(&u, BUNDLE_MAX);
+        struct span bytes = unpack_string(&u, BUNDLE_MAX);
+        if (!u.bad && span_eq(name, span_of(path)))
+            return bytes;
+    }
+    return SPAN_NONE;
+}

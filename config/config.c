@@ -1,0 +1,73 @@
+/* What a loaded configuration can be asked, and its memory: a chain of blocks, so that a thousand sites are freed
+ * without walking them and strings may be shared between listeners. */
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "config/memory.h"
+
+const char *const protocol_names[PROTOCOLS] = { "imap", "pop3" };
+
+struct config_block {
+    struct config_block *next;
+    max_align_t bytes[];
+};
+
+struct config *config_new(void)
+{
+    struct config *config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return NULL;
+    for (enum protocol p = IMAP; p < PROTOCOLS; p++)
+        config->protocols[p].common.protocol = p;
+    return config;
+}
+
+void *config_alloc(struct config *config, size_t n, size_t item_bytes)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(n, item_bytes, &bytes) || bytes > SIZE_MAX - sizeof(struct config_block))
+        return NULL;
+    struct config_block *block = calloc(1, sizeof *block + bytes);
+    if (block == NULL)
+        return NULL;
+    block->next = config->memory;
+    config->memory = block;
+    return block->bytes;
+}
+
+const char *config_string(struct config *config, struct span s)
+{
+    char *copy = config_alloc(config, s.n + 1, 1);
+    if (copy != NULL && s.n > 0)
+        memcpy(copy, s.at, s.n);
+    return copy;
+}
+
+ptrdiff_t config_site(const struct config *config, struct span name)
+{
+    for (size_t i = 0; i < config->n_sites; i++)
+        if (span_eq(span_of(config->sites[i].name), name))
+            return (ptrdiff_t)i;
+    return -1;
+}
+
+bool networks_have(const struct networks *list, const struct addr *a)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (network_has(&list->at[i], a))
+            return true;
+    return false;
+}
+
+void config_free(struct config **config)
+{
+    if (*config == NULL)
+        return;
+    for (struct config_block *block = (*config)->memory, *next; block != NULL; block = next) {
+        next = block->next;
+        free(block);
+    }
+    free(*config);
+    *config = NULL;
+}
