@@ -1,0 +1,282 @@
+/* The channels to the fronts.
+ *
+ * Counts live here and nowhere else, so after a crash of this process they must come back from the fronts: on every new
+ * channel the front first lists what it holds (hold …, held). Until the channels from before the start have all done so
+ * no front gets an answer, or the limits would be forgotten for a moment; a front that says nothing can hold up the
+ * others for CHANNELS_TELL_MS only. */
+#include "auth/channels.h"
+
+#include <stdlib.h>
+
+#include "proxy/net/ipc.h"
+
+struct channel {
+    struct list link;
+    struct channels *all;
+    struct ipc *ipc;
+    struct live live;
+    bool held;               /* it has told all its sessions */
+    struct deadline telling; /* waits in all->telling, or nowhere */
+    struct list waiting;     /* questions */
+    size_t n_waiting;
+};
+
+struct waiting {
+    struct list link;
+    uint64_t id;
+    struct msg_ask ask; /* its spans point into text */
+    char text[];
+};
+
+static void forget_question(struct channel *c, struct waiting *w)
+{
+    list_remove(&w->link);
+    c->n_waiting--;
+    free(w);
+}
+
+static void channel_free(struct channel *c)
+{
+    list_remove(&c->link);
+    c->all->n--;
+    deadline_stop(&c->all->telling, &c->telling);
+    while (!list_empty(&c->waiting))
+        forget_question(c, OWNER_OF(c->waiting.next, struct waiting, link));
+    live_fini(&c->live);
+    ipc_free(&c->ipc);
+    free(c);
+}
+
+/* Answers. False from here on: the channel is of no use any more. */
+
+static bool send_verdict(struct channel *c, uint64_t id, const struct msg_ask *ask)
+{
+    struct policy *policy = c->all->policy;
+    struct message m = { .type = MSG_VERDICT, .id = id };
+    verdict_decide(policy, ask, &c->all->bytes, &m.verdict);
+    struct live_facts facts = {
+        .protocol = ask->protocol,
+        .mailbox = m.verdict.mailbox,
+        .client = policy_exempts(policy, &ask->client) ? NULL : &ask->client,
+        .full = m.verdict.user_full,
+    };
+    if (m.verdict.status == VERDICT_OK && !live_add(&c->live, id, &facts))
+        m.verdict = (struct msg_verdict){ .status = VERDICT_UNAVAILABLE, .why = SPAN("no_memory") };
+    return ipc_send(c->ipc, &m);
+}
+
+static bool may_answer(const struct channel *c)
+{
+    return c->held && c->all->started && c->all->telling.n == 0;
+}
+
+static bool answer_waiting(struct channel *c)
+{
+    while (!list_empty(&c->waiting) && may_answer(c)) {
+        struct waiting *w = OWNER_OF(c->waiting.next, struct waiting, link);
+        bool sent = send_verdict(c, w->id, &w->ask);
+        forget_question(c, w);
+        if (!sent)
+            return false;
+    }
+    return true;
+}
+
+static void channel_end(struct channel *c);
+
+static void answer_all(struct channels *all)
+{
+    LIST_EACH_SAFE(link, &all->all) {
+        struct channel *c = OWNER_OF(link, struct channel, link);
+        if (!answer_waiting(c))
+            channel_end(c);
+    }
+}
+
+/* The end of one that was still telling may be what the others wait for. */
+static void channel_end(struct channel *c)
+{
+    struct channels *all = c->all;
+    bool was_telling = !list_empty(&c->telling.link);
+    channel_free(c);
+    if (was_telling)
+        answer_all(all);
+    all->ended(all);
+}
+
+/* Messages of a front. */
+
+static struct waiting *find_question(const struct channel *c, uint64_t id)
+{
+    LIST_EACH(link, &c->waiting) {
+        struct waiting *w = OWNER_OF(link, struct waiting, link);
+        if (w->id == id)
+            return w;
+    }
+    return NULL;
+}
+
+static struct span copy_to(char *to, struct span s)
+{
+    if (s.n > 0)
+        memcpy(to, s.at, s.n);
+    return span_bytes(to, s.n);
+}
+
+static bool keep_question(struct channel *c, uint64_t id, const struct msg_ask *ask)
+{
+    if (c->n_waiting >= CHANNEL_WAITING_MAX)
+        return false;
+    struct waiting *w = malloc(sizeof *w + ask->name.n + ask->authzid.n);
+    if (w == NULL)
+        return false;
+    w->id = id;
+    w->ask = *ask;
+    w->ask.name = copy_to(w->text, ask->name);
+    w->ask.authzid = copy_to(w->text + ask->name.n, ask->authzid);
+    list_add(&c->waiting, &w->link);
+    c->n_waiting++;
+    return true;
+}
+
+/* A second question under the same id, while the first is open or its session lives, is not answered. */
+static bool on_ask(struct channel *c, const struct message *m)
+{
+    if (m->ask.protocol >= PROTOCOLS)
+        return false;
+    if (live_has(&c->live, m->id) || find_question(c, m->id) != NULL)
+        return true;
+    return may_answer(c) ? send_verdict(c, m->id, &m->ask) : keep_question(c, m->id, &m->ask);
+}
+
+/* Also for a cancel: it may have crossed the verdict on its way. */
+static bool on_gone(struct channel *c, const struct message *m)
+{
+    struct waiting *w = find_question(c, m->id);
+    if (w != NULL)
+        forget_question(c, w);
+    live_remove(&c->live, m->id);
+    return true;
+}
+
+/* Several logins of one user may be between verdict and result together: who comes last over the limit leaves. */
+static bool on_login_result(struct channel *c, const struct message *m)
+{
+    enum protocol protocol;
+    size_t sessions;
+    if (m->login_result.result != LOGIN_ACCEPTED) {
+        live_refused(&c->live, m->id);
+        return true;
+    }
+    if (!live_sign_in(&c->live, m->id, &protocol, &sessions) ||
+        !policy_over_user_limit(c->all->policy, protocol, sessions))
+        return true;
+    struct message revoke = { .type = MSG_REVOKE, .id = m->id, .revoke.why = REVOKE_TOO_MANY };
+    return ipc_send(c->ipc, &revoke);
+}
+
+/* A session that exists. One without a mailbox has had no verdict: it counts for nothing and will ask. */
+static bool on_hold(struct channel *c, const struct message *m)
+{
+    const struct msg_hold *hold = &m->hold;
+    enum protocol protocol;
+    size_t sessions;
+    if (c->held || hold->protocol >= PROTOCOLS)
+        return false;
+    if (hold->mailbox.n == 0 || live_has(&c->live, m->id))
+        return true;
+    struct live_facts facts = {
+        .protocol = hold->protocol,
+        .mailbox = hold->mailbox,
+        .client = policy_exempts(c->all->policy, &hold->client) ? NULL : &hold->client,
+    };
+    return live_add(&c->live, m->id, &facts) &&
+           (!hold->signed_in || live_sign_in(&c->live, m->id, &protocol, &sessions));
+}
+
+static bool on_held(struct channel *c, const struct message *m UNUSED)
+{
+    bool was_telling = !list_empty(&c->telling.link);
+    c->held = true;
+    deadline_stop(&c->all->telling, &c->telling);
+    if (!answer_waiting(c))
+        return false;
+    if (was_telling)
+        answer_all(c->all);
+    return true;
+}
+
+static bool (*const handlers[MSG_TYPES])(struct channel *c, const struct message *m) = {
+    [MSG_ASK] = on_ask,           [MSG_CANCEL] = on_gone, [MSG_LOGIN_RESULT] = on_login_result,
+    [MSG_SESSION_GONE] = on_gone, [MSG_HOLD] = on_hold,   [MSG_HELD] = on_held,
+};
+
+static void on_message(void *owner, struct message *m)
+{
+    struct channel *c = owner;
+    if (handlers[m->type] == NULL || !handlers[m->type](c, m))
+        channel_end(c);
+}
+
+static void on_closed(void *owner, const char *why UNUSED)
+{
+    channel_end(owner);
+}
+
+/* Life. */
+
+static void on_told_too_late(struct deadline *d)
+{
+    answer_all(OWNER_OF(d, struct channel, telling)->all);
+}
+
+static void on_start(struct alarm *a)
+{
+    struct channels *all = OWNER_OF(a, struct channels, start);
+    all->started = true;
+    answer_all(all);
+}
+
+void channels_init(struct channels *all, struct policy *policy, void (*ended)(struct channels *all))
+{
+    *all = (struct channels){ .policy = policy, .ended = ended };
+    list_init(&all->all);
+    deadline_queue_init(&all->telling, CHANNELS_TELL_MS, on_told_too_late);
+    verdict_bytes_init(&all->bytes);
+}
+
+/* The first channel begins the start: main gives those of all living fronts in one go. */
+static bool start_is_timed(struct channels *all)
+{
+    return all->started || all->start.place != 0 || alarm_set(&all->start, CHANNELS_START_MS, on_start);
+}
+
+bool channels_add(struct channels *all, int fd)
+{
+    static const struct ipc_events events = { .message = on_message, .closed = on_closed };
+    struct channel *c = calloc(1, sizeof *c);
+    struct ipc *ipc = ipc_new(fd, &events, c);
+    if (c == NULL || ipc == NULL || !start_is_timed(all)) {
+        ipc_free(&ipc);
+        free(c);
+        return false;
+    }
+    c->all = all;
+    c->ipc = ipc;
+    live_init(&c->live, &all->policy->counts);
+    deadline_init(&c->telling);
+    list_init(&c->waiting);
+    list_add(&all->all, &c->link);
+    all->n++;
+    if (!all->started)
+        deadline_start(&all->telling, &c->telling);
+    return true;
+}
+
+void channels_fini(struct channels *all)
+{
+    alarm_clear(&all->start);
+    while (!list_empty(&all->all))
+        channel_free(OWNER_OF(all->all.next, struct channel, link));
+    verdict_bytes_fini(&all->bytes);
+}

@@ -1,0 +1,34 @@
+/* The verdict on one question: may this be who it claims, and where is home? A pure function of the configuration, the
+ * map and the counts of now. */
+#ifndef AUTH_VERDICT_H
+#define AUTH_VERDICT_H
+
+#include "auth/counts.h"
+#include "auth/map.h"
+#include "auth/names.h"
+#include "proxy/net/messages.h"
+
+struct policy {
+    const struct config *config;
+    const struct map *map; /* NULL: none yet */
+    struct counts counts;
+};
+
+/* The bytes that a verdict's spans point into, beside the map and static text. Used again for every question. */
+struct verdict_bytes {
+    struct buf mailbox, authzid, store_name;
+};
+void verdict_bytes_init(struct verdict_bytes *bytes);
+void verdict_bytes_fini(struct verdict_bytes *bytes);
+
+/* True for a client that no per-address limit counts. */
+bool policy_exempts(const struct policy *policy, const struct addr *client);
+
+/* Is this many sessions over the limit of a user and protocol? */
+bool policy_over_user_limit(const struct policy *policy, enum protocol protocol, size_t sessions);
+
+/* Fills *verdict; its spans are valid until the map or `bytes` change. Counts nothing. */
+void verdict_decide(const struct policy *policy, const struct msg_ask *ask, struct verdict_bytes *bytes,
+                    struct msg_verdict *verdict);
+
+#endif
