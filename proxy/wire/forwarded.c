@@ -10,10 +10,11 @@ enum {
 
 /* Values */
 
+/* Without a zone, which means nothing on another machine. */
 static bool take_ip(struct addr *to, struct span value)
 {
     struct addr a;
-    if (span_has(value, '%') || !addr_parse(value, to->port, &a)) /* a zone means nothing on another machine */
+    if (span_has(value, '%') || span_has(value, '\0') || !addr_parse(value, to->port, &a))
         return false;
     *to = a;
     return true;

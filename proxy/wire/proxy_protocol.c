@@ -35,7 +35,7 @@ static bool take_part(struct span *rest, struct span *part)
 
 static bool v1_address(struct span text, bool six, struct addr *a)
 {
-    return span_has(text, ':') == six && !span_has(text, '%') && addr_parse(text, 0, a);
+    return span_has(text, ':') == six && !span_has(text, '%') && !span_has(text, '\0') && addr_parse(text, 0, a);
 }
 
 static bool v1_port(struct span text, uint16_t *port)
