@@ -146,9 +146,9 @@ bool forwarded_take_xclient(struct forwarded *f, struct span argument)
         if (equals <= 0)
             return false;
         struct span key = span_first(word, (size_t)equals), value = span_after(word, (size_t)equals + 1);
-        for (size_t i = 0; i < COUNT_OF(fields); i++)
+        for (size_t i = 0; i < COUNT_OF(fields); i++) /* a key that nobody knows is passed over */
             if (span_eq_nocase(key, span_of(fields[i].xclient)) && !take_xclient_value(f, &fields[i], value))
-                return false; /* keys of others are passed over */
+                return false;
     }
     return true;
 }
