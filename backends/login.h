@@ -43,11 +43,12 @@ enum login_outcome {
 
 struct login_answer {
     enum login_outcome outcome;
-    const char
-        *why; /* of a closed set, for the log: "ok", "refused", "no_starttls", "preauth", "garbage", "bad_to_login" … */
-    bool credential_sent;     /* if so, no other member may be tried */
-    struct span code;         /* without brackets; for LOGIN_SAYS, bounded and printable */
-    struct span text;         /* human text, printable, bounded to 400 bytes; for LOGIN_IN the OK's own text */
+    const char *why; /* of a closed set, for the log: "ok", "refused", "no_starttls", "preauth", "garbage" … Not the
+                        site's fault though SITE_FAULT: "unwritable", no form carries this name or credential */
+    bool credential_sent; /* if so, no other member may be tried */
+    struct span code;     /* our spelling of it, without brackets; for LOGIN_SAYS, and LOGIN_TEMPORARY if it had one */
+    struct span text;     /* human text, printable, at most 400 bytes; for LOGIN_IN the OK's own. Only for these three
+                             outcomes; empty when the site repeated the credential: have words of your own */
     struct span capabilities; /* IMAP, after login: the list; at == NULL: the site did not say even when asked */
     struct span alerts; /* IMAP: whole untagged "* OK [ALERT] …\r\n" lines that the client should still see, bounded */
 };
@@ -57,7 +58,9 @@ struct login;
 struct login *login_new(const struct login_order *order); /* order is borrowed; NULL: no memory */
 void login_free(struct login **l);                        /* wipes */
 
-/* Takes bytes from the front of *in and adds what is to be sent to out (a secret buf: it will hold the credential).
+/* A credential echoed by the site, raw, quoted or in base64, is in no span of the answer.
+ *
+ * Takes bytes from the front of *in and adds what is to be sent to out (a secret buf: it will hold the credential).
  * Call first with empty input. Bytes behind a STARTTLS answer, or before anything was asked, are the end (SITE_FAULT).
  */
 enum login_step login_feed(struct login *l, struct span *in, struct buf *out) MUST_CHECK;
