@@ -26,7 +26,7 @@ bool addr_parse(struct span text, uint16_t port, struct addr *a)
 {
     char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
     *a = (struct addr){ .port = port };
-    if (text.n == 0 || text.n >= sizeof host)
+    if (text.n == 0 || text.n >= sizeof host || span_has(text, '\0'))
         return false;
     memcpy(host, text.at, text.n);
     host[text.n] = '\0';

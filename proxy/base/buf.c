@@ -103,6 +103,8 @@ bool buf_printf(struct buf *b, const char *format, ...)
 void buf_take(struct buf *b, size_t n)
 {
     assert(n <= b->n);
+    if (n == 0)
+        return;
     memmove(b->at, b->at + n, b->n - n);
     b->n -= n;
     if (b->secret)
@@ -111,7 +113,7 @@ void buf_take(struct buf *b, size_t n)
 
 void buf_clear(struct buf *b)
 {
-    if (b->secret && b->at != NULL)
+    if (b->secret && b->n > 0)
         explicit_bzero(b->at, b->n);
     b->n = 0;
 }
