@@ -9,7 +9,8 @@ import pytest
 from harness import certificates, dovecot, homeward, processes, scripted
 
 PASSWORDS = {
-    "north": {"anna@demo.test": "secret", "gemma@demo.test": "north-gemma"},
+    "north": {"anna@demo.test": "secret", "gemma@demo.test": "north-gemma",
+              "idle@demo.test": "secret", "big@demo.test": "secret", "deflate@demo.test": "secret"},
     "south": {"bert@demo.test": "secret", "gemma@branch.test": "south-gemma"},
     "old": {"carl": "secret"},
 }
@@ -19,6 +20,9 @@ anna@demo.test      north
 bert@demo.test      south
 carl@demo.test      old
 gemma@demo.test     north
+idle@demo.test      north
+big@demo.test       north
+deflate@demo.test   north
 @branch.test        south
 """
 
