@@ -29,7 +29,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit check asan lint format man clean
+.PHONY: all unit flow e2e check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -42,13 +42,43 @@ $(BUILD)/%.o: %.c
 # Every unit test links the whole house but main: the linker takes what it needs from the archive.
 $(BUILD)/parts.a: $(PARTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(AR) qcs $@ $^
 
 $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
 	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
 unit: $(UNIT_TESTS)
-	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+# The system's Python and pytest, whatever else stands in PATH.
+PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=.
+flow: $(BUILD)/homeward
+	@$(PYTEST) test/flow
+
+e2e: $(BUILD)/homeward
+	@$(PYTEST) test/e2e
+
+check: unit flow
+
+ASAN = BUILD=build/asan SANITIZE=address,undefined
+asan: build-asan
+	@$(MAKE) --no-print-directory $(ASAN) check
+
+build-asan:
+	@$(MAKE) --no-print-directory $(ASAN) build-tests
+
+build-tests: $(BUILD)/homeward $(UNIT_TESTS)
+
+# gcc's part of the warnings is the build itself.
+C_FILES = $(SOURCES) $(wildcard test/unit/*.c)
+ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h)
+lint: build-tests
+	clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
+	scripts/layering
+	clang-format --dry-run -Werror $(ALL_FILES)
+
+format:
+	clang-format -i $(ALL_FILES)
 
 clean:
 	rm -rf build
