@@ -22,7 +22,7 @@ static void check_loopback(const struct check *k, const struct site_config *s)
 {
     for (size_t i = 0; i < s->n_backends; i++) {
         const struct backend_config *b = &s->backends[i];
-        if (!addr_is_loopback(&b->literal) && strcmp(b->host, "localhost") != 0)
+        if (b->host[0] != '\0' && !addr_is_loopback(&b->literal) && strcmp(b->host, "localhost") != 0)
             report_error(k->report, report_line(k->report, b),
                          "site \"%s\": security = \"loopback\" with host = \"%s\", expected an address in 127.0.0.0/8, "
                          "::1 or localhost",
@@ -37,6 +37,11 @@ static void check_clear(const struct check *k, const struct site_config *s)
     if (s->networks.n == 0 && report_line(k->report, &s->networks) == 0)
         report_error(k->report, line, "site \"%s\": security = \"clear\", expected networks = ( \"...\" ) with it",
                      s->name);
+    for (size_t i = 0; i < s->networks.n; i++)
+        if (s->networks.at[i].bits == 0)
+            report_error(k->report, check_line(k, &s->networks, s),
+                         "site \"%s\": security = \"clear\" with a network of all addresses, expected only its own",
+                         s->name);
     check_exception(k, &s->exception, s, line, describe(s, what, " is reached in clear text"));
 }
 
@@ -135,7 +140,7 @@ static void check_backend(const struct check *k, const struct site_config *s, co
             report_error(k->report, report_line(k->report, b),
                          "site \"%s\": host = \"%s\" is outside the site's networks", s->name, b->host);
     }
-    for (const struct backend_config *other = s->backends; other != b; other++) {
+    for (const struct backend_config *other = s->backends; other != b && b->host[0] != '\0'; other++) {
         if (!span_eq_nocase(span_of(other->host), span_of(b->host)) || port_of(s, other, IMAP) != port_of(s, b, IMAP) ||
             port_of(s, other, POP3) != port_of(s, b, POP3))
             continue;

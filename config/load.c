@@ -83,8 +83,10 @@ static void load_switch(struct load *l, const struct option *o, void *base, cons
     const char *word = config_setting_get_string(s);
     bool group = config_setting_is_group(s);
     *on = group;
-    if (!group && (word == NULL || strcmp(word, "off") != 0))
+    if (!group && (word == NULL || strcmp(word, "off") != 0)) {
+        *on = strcmp(o->normal, "on") == 0;
         load_wrong(l, o, s, NULL);
+    }
     load_group(l, o->section, (char *)base + o->at, group ? s : NULL);
 }
 

@@ -23,8 +23,9 @@ enum state { IN_CODE, IN_LINE_COMMENT, IN_BLOCK_COMMENT, IN_STRING };
 struct source {
     struct text *text;
     struct buf *errors;
+    const struct source *by; /* who includes it, or NULL */
     unsigned file;
-    int line;
+    int line; /* 0: none yet */
     int depth;
     enum state state;
 };
@@ -96,9 +97,14 @@ char *text_path(const char *named_in, struct span path, bool absolute)
 
 static bool fail(struct source *s, const char *what)
 {
-    const char *file = s->text->files[s->file];
-    bool told = s->line > 0 ? buf_printf(s->errors, "%s:%d: %s\n", file, s->line, what)
-                            : buf_printf(s->errors, "%s: %s\n", file, what);
+    char *const *files = s->text->files;
+    bool told;
+    if (s->line > 0)
+        told = buf_printf(s->errors, "%s:%d: %s\n", files[s->file], s->line, what);
+    else if (s->by != NULL)
+        told = buf_printf(s->errors, "%s:%d: %s %s\n", files[s->by->file], s->by->line, files[s->file], what);
+    else
+        told = buf_printf(s->errors, "%s: %s\n", files[s->file], what);
     (void)told; /* a full buf has told enough */
     return false;
 }
@@ -289,13 +295,13 @@ static bool read_lines(struct source *s, struct span bytes)
            buf_add_byte(&s->text->bytes, '\n') || fail(s, "too long a configuration");
 }
 
-/* Takes the name over. by: who includes it, or NULL. */
+/* Takes the name over. */
 static bool read_source(struct text *t, char *name, const struct source *by, struct buf *errors)
 {
     if (!add_file(t, name))
         return false;
     struct source s = {
-        .text = t, .errors = errors, .file = (unsigned)t->n_files - 1, .depth = by != NULL ? by->depth + 1 : 0
+        .text = t, .errors = errors, .by = by, .file = (unsigned)t->n_files - 1, .depth = by != NULL ? by->depth + 1 : 0
     };
     struct buf bytes;
     buf_init(&bytes, TEXT_BYTES_MAX);
