@@ -47,6 +47,7 @@ $(BUILD)/parts.a: $(PARTS)
 $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
 	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
+.PRECIOUS: $(BUILD)/%.o
 unit: $(UNIT_TESTS)
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
