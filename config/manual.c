@@ -48,63 +48,82 @@ static bool add_expectation(struct buf *to, const struct option *o)
     return fits;
 }
 
-static bool manual_option(struct buf *to, const struct option *o, const char *prefix)
+struct manual {
+    struct buf *to;
+    /* Sections that stand in two places are explained at the first. */
+    struct {
+        const struct section *section;
+        char path[96];
+    } told[32];
+    size_t n_told;
+};
+
+static bool manual_section(struct manual *m, const struct section *section, const char *prefix);
+
+static bool manual_option(struct manual *m, const struct option *o, const char *prefix)
 {
-    return buf_add_text(to, ".TP\n.B ") && add_words(to, prefix) && add_words(to, o->name) && buf_add_byte(to, '\n') &&
-           add_expectation(to, o) && (o->help == NULL || (buf_add_text(to, ".br\n") && add_words(to, o->help))) &&
-           buf_add_byte(to, '\n');
+    return buf_add_text(m->to, ".TP\n.B ") && add_words(m->to, prefix) && add_words(m->to, o->name) &&
+           buf_add_byte(m->to, '\n') && add_expectation(m->to, o) &&
+           (o->help == NULL || (buf_add_text(m->to, ".br\n") && add_words(m->to, o->help))) &&
+           buf_add_byte(m->to, '\n');
 }
 
-static bool manual_section(struct buf *to, const struct section *section, const char *prefix);
-
-static bool manual_below(struct buf *to, const struct option *o, const char *prefix)
+static bool manual_below(struct manual *m, const struct option *o, const char *prefix)
 {
     char below[96];
     snprintf(below, sizeof below, "%s%s.", prefix, o->name);
-    return manual_section(to, o->section, below);
+    for (size_t i = 0; i < m->n_told; i++)
+        if (m->told[i].section == o->section)
+            return buf_add_text(m->to, ".TP\n.B ") && add_words(m->to, below) && buf_add_text(m->to, "*\nAs ") &&
+                   add_words(m->to, m->told[i].path) && buf_add_text(m->to, "*\n");
+    assert(m->n_told < COUNT_OF(m->told));
+    m->told[m->n_told].section = o->section;
+    memcpy(m->told[m->n_told++].path, below, sizeof below);
+    return manual_section(m, o->section, below);
 }
 
 /* The options that may stand in a listener too are explained there. */
-static bool manual_shared(struct buf *to, const struct section *section, const char *prefix)
+static bool manual_shared(struct manual *m, const struct section *section, const char *prefix)
 {
     size_t n = 0;
     for (size_t i = 0; i < section->n; i++) {
         if ((section->rows[i].flags & OPTION_SHARED) == 0)
             continue;
-        if (!buf_add_text(to, n == 0 ? ".TP\n.B " : ", ") || !add_words(to, prefix) ||
-            !add_words(to, section->rows[i].name))
+        if (!buf_add_text(m->to, n == 0 ? ".TP\n.B " : ", ") || !add_words(m->to, prefix) ||
+            !add_words(m->to, section->rows[i].name))
             return false;
         n++;
     }
     return n == 0 ||
-           buf_add_text(to, "\nFor all listeners of the group; what a listener says itself goes before it.\n");
+           buf_add_text(m->to, "\nFor all listeners of the group; what a listener says itself goes before it.\n");
 }
 
-static bool manual_section(struct buf *to, const struct section *section, const char *prefix)
+static bool manual_section(struct manual *m, const struct section *section, const char *prefix)
 {
     for (size_t i = 0; i < section->n; i++) {
         const struct option *o = &section->rows[i];
         if (o->kind == KIND_UNAVAILABLE || (o->flags & OPTION_SHARED) != 0)
             continue;
-        if (!manual_option(to, o, prefix) || (o->section != NULL && !manual_below(to, o, prefix)))
+        if (!manual_option(m, o, prefix) || (o->section != NULL && !manual_below(m, o, prefix)))
             return false;
     }
-    return manual_shared(to, section, prefix);
+    return manual_shared(m, section, prefix);
 }
 
-static bool manual_group(struct buf *to, const struct option *o)
+static bool manual_group(struct manual *m, const struct option *o)
 {
     const char *help = o->section != NULL && o->section->help != NULL ? o->section->help : o->help;
-    if (!buf_printf(to, ".SS %s\n", o->name) || !add_words(to, help) || !buf_add_byte(to, '\n'))
+    if (!buf_printf(m->to, ".SS %s\n", o->name) || !add_words(m->to, help) || !buf_add_byte(m->to, '\n'))
         return false;
-    return o->section == NULL || manual_below(to, o, "");
+    return o->section == NULL || manual_below(m, o, "");
 }
 
 bool config_manual(struct buf *to)
 {
+    struct manual m = { .to = to };
     for (size_t i = 0; i < config_section.n; i++) {
         const struct option *o = &config_section.rows[i];
-        if (o->kind != KIND_UNAVAILABLE && !manual_group(to, o))
+        if (o->kind != KIND_UNAVAILABLE && !manual_group(&m, o))
             return false;
     }
     return true;

@@ -23,8 +23,13 @@ static struct said {
     struct buf errors, warnings;
 } said;
 
+static char sample[65536]; /* config/homeward.cfg.sample */
+
 static int enter_folder(void **state UNUSED)
 {
+    FILE *f = fopen("config/homeward.cfg.sample", "r");
+    if (f == NULL || fread(sample, 1, sizeof sample - 1, f) == 0 || fclose(f) != 0)
+        return -1;
     snprintf(folder, sizeof folder, "/tmp/homeward-test-XXXXXX");
     if (mkdtemp(folder) == NULL || chdir(folder) != 0)
         return -1;
@@ -349,43 +354,43 @@ static void test_bad_sites(void **state UNUSED)
 {
     static const struct bad cases[] = {
         {"sites = ( { name = \"a\"; backends = ( { host = \"h\"; } ); },\n{ name = \"A\"; backends = ( { host = "
-         "\"h\"; } ); "
-          "} );",                                                                                                                                                           AT "2: site \"A\": the name is taken by the site of line 1\n" },
-        {                                                       ONE_SITE("imap = \"off\"; pop3 = \"off\";"),
-         AT "1: site \"a\": imap and pop3 are both \"off\", expected one of them\n" },
-        {                                                       ONE_SITE("security = \"loopback\";"),                                                                    AT
+          "\"h\"; } ); "
+          "} );",                                                                                         AT "2: site \"A\": the name is taken by the site of line 1\n"},
+        { ONE_SITE("imap = \"off\"; pop3 = \"off\";"),
+         AT "1: site \"a\": imap and pop3 are both \"off\", expected one of them\n"                                                                                             },
+        { ONE_SITE("security = \"loopback\";"),                                                                    AT
           "1: site \"a\": security = \"loopback\" with host = \"10.0.0.1\", expected an address in 127.0.0.0/8, ::1 or "
-          "localhost\n" },
-        {                                                       ONE_SITE("security = \"clear\";"),
+          "localhost\n"                                                                                                          },
+        { ONE_SITE("security = \"clear\";"),
          AT "2: site \"a\": security = \"clear\", expected networks = ( \"...\" ) with it\n" AT
              "2: site \"a\" is reached in clear text: this needs reason = \"...\" and until = \"YYYY-MM-DD\", both are "
-             "missing\n" },
-        {                                                       ONE_SITE("security = \"clear\"; networks = ( \"0.0.0.0/0\" ); until = \"2099-01-01\";"),                 AT
+             "missing\n"                                                                                                                                                        },
+        { ONE_SITE("security = \"clear\"; networks = ( \"0.0.0.0/0\" ); until = \"2099-01-01\";"),                 AT
           "2: site \"a\": security = \"clear\" with a network of all addresses, expected only its own\n" AT
           "2: site \"a\" is reached in clear text: this needs reason = \"...\" and until = \"YYYY-MM-DD\", reason is "
-          "missing\n" },
-        {                                                       ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.1\" ); until = \"2099-01-01\";\nreason = \"\";"),
-         AT "3: site \"a\" is reached in clear text: the reason is empty, expected why\n" },
-        {                                                       ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.1\" ); reason = \"x\";\nuntil = \"2020-06-30\";"), AT
+          "missing\n"                                                         },
+        { ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.1\" ); until = \"2099-01-01\";\nreason = \"\";"),
+         AT "3: site \"a\" is reached in clear text: the reason is empty, expected why\n"                                                                                       },
+        { ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.1\" ); reason = \"x\";\nuntil = \"2020-06-30\";"), AT
           "3: WEAK-OVERDUE: site \"a\" is reached in clear text: until = \"2020-06-30\" has passed, expected a secure "
-          "setting or a new day\n" },
-        {                                                       ONE_SITE("networks = ( \"10.0.1.0/24\" );"),
-         AT "1: site \"a\": host = \"10.0.0.1\" is outside the site's networks\n" },
-        {                                                       ONE_SITE("tls_min_version = \"1.0\";"),                                                                  AT "2: site \"a\" is reached by TLS older than 1.2: this needs "
+          "setting or a new day\n"                            },
+        { ONE_SITE("networks = ( \"10.0.1.0/24\" );"),
+         AT "1: site \"a\": host = \"10.0.0.1\" is outside the site's networks\n"                                                                                               },
+        { ONE_SITE("tls_min_version = \"1.0\";"),                                                                  AT "2: site \"a\" is reached by TLS older than 1.2: this needs "
                                                      "reason = \"...\" and until = \"YYYY-MM-DD\", both "
-                                                     "are missing\n" },
-        {                                                       ONE_SITE("tls_ciphers = \"ALL:@SECLEVEL=0\"; until = \"yes\";"),                                         AT
+                                                     "are missing\n"                                                           },
+        { ONE_SITE("tls_ciphers = \"ALL:@SECLEVEL=0\"; until = \"yes\";"),                                         AT
           "2: sites[0].until: \"yes\" found, expected a day such as \"2027-06-30\"\n" AT
           "2: site \"a\" is reached with ciphers of its own: this needs reason = \"...\" and until = \"YYYY-MM-DD\", "
-          "reason is missing\n" },
-        {                                                       ONE_SITE("verify = \"none\";\npin_sha256 = \"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\";"),
-         AT "2: site \"a\": verify = \"none\" and pin_sha256 contradict each other, expected one of them\n" },
-        {                                                       ONE_SITE("enforce_until = true;"),                                                                       AT "2: site \"a\": enforce_until without until\n" },
-        {                                                       "sites = ( { name = \"a\"; backends = ( { host = \"h\"; standby = true; } ); } );",
-         AT "1: site \"a\": all its back ends are standby, expected one that is not\n" },
-        {                                                       "sites = ( { name = \"a\"; backends = ( { host = \"h\"; }, { host = \"h\"; imap_port = 1143; },\n{ host = "
-         "\"H\"; "
-          "imap_port = 993; } ); } );",                                                                                                                                                               AT "2: site \"a\": the back end \"H\" is there twice\n" },
+          "reason is missing\n"                                                                       },
+        { ONE_SITE("verify = \"none\";\npin_sha256 = \"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\";"),
+         AT "2: site \"a\": verify = \"none\" and pin_sha256 contradict each other, expected one of them\n"                                                                     },
+        { ONE_SITE("enforce_until = true;"),                                                                       AT "2: site \"a\": enforce_until without until\n"            },
+        { "sites = ( { name = \"a\"; backends = ( { host = \"h\"; standby = true; } ); } );",
+         AT "1: site \"a\": all its back ends are standby, expected one that is not\n"                                                                                          },
+        { "sites = ( { name = \"a\"; backends = ( { host = \"h\"; }, { host = \"h\"; imap_port = 1143; },\n{ host = "
+          "\"H\"; "
+          "imap_port = 993; } ); } );",                                                                   AT "2: site \"a\": the back end \"H\" is there twice\n"      },
     };
     expect_bad(cases, COUNT_OF(cases));
 }
@@ -408,28 +413,28 @@ static void test_warnings(void **state UNUSED)
     static const struct {
         const char *text, *warnings;
     } cases[] = {
-        {"",                                                                                                            ""    },
-        { SERVED "imap = { listen = ( { } ); };",                                                                       ""    },
+        {"",                                                                                                                 ""                                                                                               },
+        { SERVED "imap = { listen = ( { } ); };",                                                                            ""                                                                                               },
         { ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.0/24\" ); reason = \"1999\"; until = \"2099-12-31\";"),
-         AT "2: WEAK: site \"a\" is reached in clear text until 2099-12-31: 1999\n"                                           },
+         AT "2: WEAK: site \"a\" is reached in clear text until 2099-12-31: 1999\n"                                                                                                                                           },
         { ONE_SITE("tls_min_version = \"1.1\"; reason = \"1999\"; until = \"2099-12-31\";"),
-         AT "2: WEAK: site \"a\" is reached by TLS older than 1.2 until 2099-12-31: 1999\n"                                   },
+         AT "2: WEAK: site \"a\" is reached by TLS older than 1.2 until 2099-12-31: 1999\n"                                                                                                                                   },
         { ONE_SITE("verify = \"none\";"),
-         AT "2: WEAK: site \"a\" is reached by TLS with whoever answers: verify = \"none\"\n"                                 },
+         AT "2: WEAK: site \"a\" is reached by TLS with whoever answers: verify = \"none\"\n"                                                                                                                                 },
         { "sites = ( { name = \"a\"; backends = ( { host = \"::1\"; drain = true; } ); security = "
-         "\"loopback\";\nca_file = "
-          "\"x\"; } );",                                                                                                              AT "1: site \"a\": all its back ends are drained, nobody new can sign in there\n" AT
-             "2: site \"a\": ca_file has no effect, security = \"loopback\" knows no TLS\n"                                                                                                       },
+          "\"loopback\";\nca_file = "
+          "\"x\"; } );",                                                                                            AT "1: site \"a\": all its back ends are drained, nobody new can sign in there\n" AT
+             "2: site \"a\": ca_file has no effect, security = \"loopback\" knows no TLS\n"                                                                                                  },
         { SERVED "imap = { idle_timeout_s = 5; listen = ( { tls = \"none\";\nclear_login = true; } ); };",
          AT "4: imap.idle_timeout_s: 5 is shorter than the 1800 of RFC 9051, clients will lose their sessions\n" AT
-             "5: WEAK: imap listener *:143 takes passwords in clear text\n"},
-        { SERVED "imap = { listen = ( { address = \"127.0.0.1\"; tls = \"none\"; clear_login = true; } ); };",                                                                                                            ""                                                                                                   },
+             "5: WEAK: imap listener *:143 takes passwords in clear text\n"                                                                                                                                                   },
+        { SERVED "imap = { listen = ( { address = \"127.0.0.1\"; tls = \"none\"; clear_login = true; } ); };",               ""                                                                                               },
         { SERVED
-          "pop3 = { listen = ( { } ); proxy_protocol_from = ( \"::/0\" ); trusted_proxies = ( \"0.0.0.0/0\" ); };",                                                                                                            AT "4: WEAK: pop3 listener *:995 believes the PROXY header of everybody, so any address can be claimed\n" AT
+          "pop3 = { listen = ( { } ); proxy_protocol_from = ( \"::/0\" ); trusted_proxies = ( \"0.0.0.0/0\" ); };", AT "4: WEAK: pop3 listener *:995 believes the PROXY header of everybody, so any address can be claimed\n" AT
              "4: WEAK: pop3 listener *:995 believes everybody's word about the client's address\n"},
-        { "settings = { };",                                                                                                            ""                                                                                                                                                                                                   },
-        { "settings = { imap = \"mail.example\"; };",                                                                                                            AT "1: settings: reserved, what it holds is not used yet\n"},
-        { "imap = \"off\"; pop3 = \"off\";",                                                                                                            ""                                                                                                                                                                                                            },
+        { "settings = { };",                                                                                                 ""                                                                                               },
+        { "settings = { imap = \"mail.example\"; };",                                                                        AT "1: settings: reserved, what it holds is not used yet\n"                                      },
+        { "imap = \"off\"; pop3 = \"off\";",                                                                                 ""                                                                                               },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct config *c = load_good(cases[i].text);
@@ -567,6 +572,27 @@ static void test_date(void **state UNUSED)
         assert_int_equal(date_end(span_of(cases[i].text), &end_s), cases[i].end_s != 0);
         assert_int_equal(end_s, cases[i].end_s);
     }
+}
+
+/* The sample is good as it is, and when its protocols are taken out of their comments. */
+static void test_sample(void **state UNUSED)
+{
+    struct config *c = load_good(sample);
+    assert_int_equal(said.warnings.n, 0);
+    assert_false(c->protocols[IMAP].on || c->protocols[POP3].on);
+    config_free(&c);
+    for (char *line = sample; line != NULL; line = strchr(line, '\n')) {
+        line += line[0] == '\n';
+        if (line[0] == '#' && line[1] != ' ' && line[1] != '\n')
+            line[0] = ' ';
+        if (strncmp(line, "#    ", 5) == 0)
+            line[0] = ' ';
+    }
+    c = load_good(sample);
+    assert_int_equal(said.warnings.n, 0);
+    assert_int_equal(c->protocols[IMAP].n_listeners, 4);
+    assert_int_equal(c->protocols[POP3].n_listeners, 4);
+    config_free(&c);
 }
 
 /* --- the dump --- */
@@ -765,17 +791,17 @@ static void test_manual(void **state UNUSED)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_options),    cmocka_unit_test(test_bad_site_options),
-        cmocka_unit_test(test_unknown),        cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_unreadable),     cmocka_unit_test(test_include),
-        cmocka_unit_test(test_bad_listeners),  cmocka_unit_test(test_bad_sites),
-        cmocka_unit_test(test_loops),          cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_defaults),       cmocka_unit_test(test_site),
-        cmocka_unit_test(test_listeners),      cmocka_unit_test(test_date),
-        cmocka_unit_test(test_dump),           cmocka_unit_test(test_dump_bytes),
-        cmocka_unit_test(test_parse_refuses),  cmocka_unit_test(test_roles),
-        cmocka_unit_test(test_order_of_sites), cmocka_unit_test(test_table),
-        cmocka_unit_test(test_manual),
+        cmocka_unit_test(test_bad_options),   cmocka_unit_test(test_bad_site_options),
+        cmocka_unit_test(test_unknown),       cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_include),
+        cmocka_unit_test(test_bad_listeners), cmocka_unit_test(test_bad_sites),
+        cmocka_unit_test(test_loops),         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_defaults),      cmocka_unit_test(test_site),
+        cmocka_unit_test(test_listeners),     cmocka_unit_test(test_date),
+        cmocka_unit_test(test_sample),        cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_dump_bytes),    cmocka_unit_test(test_parse_refuses),
+        cmocka_unit_test(test_roles),         cmocka_unit_test(test_order_of_sites),
+        cmocka_unit_test(test_table),         cmocka_unit_test(test_manual),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
