@@ -275,10 +275,13 @@ struct config *config_load(const char *file, struct buf *errors, struct buf *war
 {
     struct config *config = NULL;
     struct text text;
+    size_t told = errors->n;
     text_init(&text);
     if (text_read(&text, file, errors))
         config = load_text(&text, errors, warnings);
     text_fini(&text);
+    if (config == NULL && errors->n == told && !buf_printf(errors, "%s: out of memory\n", file))
+        return NULL;
     return config;
 }
 

@@ -358,6 +358,8 @@ static const struct option limits_rows[] = {
       .normal = "5000", .help = "How long it may then take for TLS and its greeting." },
     { "site_login_timeout_s", KIND_INT, 0, FRONT | BACKENDS, LIMIT(site_login_timeout_s), .least = 1, .most = 600,
       .normal = "30", .help = "How long a login may take at the site, all back ends that are tried together." },
+    { "site_silent_timeout_s", KIND_INT, 0, FRONT, LIMIT(site_silent_timeout_s), .least = 1, .most = 86400,
+      .normal = "900", .help = "How long a store may leave a command without a word, until its session is ended." },
     { "held_bytes", KIND_INT, 0, FRONT, LIMIT(held_bytes), .least = 4096, .most = 16777216, .normal = "262144",
       .help = "What one direction of a session may hold for a receiver that is slow." },
     { "exempt", KIND_NETWORKS, 0, FRONT | AUTH, LIMIT(exempt), .normally = "nobody",
