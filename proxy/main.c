@@ -1,0 +1,122 @@
+/* homeward: the command. What an admin asks for on the command line is answered here; a process that Homeward itself
+ * has started, recognised by its argv[0], becomes a role. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "proxy/net/tls.h"
+#include "proxy/supervisor/birth.h"
+#include "proxy/supervisor/check.h"
+#include "proxy/supervisor/supervisor.h"
+#include "proxy/supervisor/tell.h"
+
+#define HOMEWARD_CONFIG "/etc/homeward/homeward.cfg"
+
+enum { EXIT_USAGE = 2, TEXT_MAX = 16 << 20 };
+
+static const char usage[] = "usage: homeward [-c FILE] [-t | -T]\n"
+                            "  -c FILE     the configuration (" HOMEWARD_CONFIG ")\n"
+                            "  -t          check it, with the files and the map that it names, and exit\n"
+                            "  -T          print it as it is in force, with all defaults, and exit\n"
+                            "  --manual    print the options as the body of a manual page (roff)\n"
+                            "  --version   print the version, and those of the libraries\n"
+                            "  --help      print this\n"
+                            "Without -t and -T it serves, in the foreground, until SIGTERM; SIGHUP reloads. See "
+                            "homeward(8), homeward.cfg(5).\n";
+
+static int check(const char *file)
+{
+    struct check_order order = { .parts = CHECK_ALL, .file = file };
+    struct check_result result;
+    bool good = check_run(&order, &result);
+    tell_stderr(buf_span(&result.warnings));
+    if (good)
+        fprintf(stderr, "homeward: configuration %s is good\n", file);
+    else
+        tell_stderr(buf_span(&result.errors));
+    check_fini(&result);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print(bool good, struct buf *text)
+{
+    good = good && fwrite(text->at, 1, text->n, stdout) == text->n && fflush(stdout) == 0;
+    buf_fini(text);
+    if (!good)
+        fprintf(stderr, "homeward: cannot print\n");
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int dump(const char *file)
+{
+    struct buf errors, warnings, text;
+    buf_init(&errors, TEXT_MAX);
+    buf_init(&warnings, TEXT_MAX);
+    buf_init(&text, TEXT_MAX);
+    struct config *config = config_load(file, &errors, &warnings);
+    tell_stderr(buf_span(&warnings));
+    tell_stderr(buf_span(&errors));
+    int status = config != NULL ? print(config_dump(config, ~0U, &text), &text) : EXIT_FAILURE;
+    config_free(&config);
+    buf_fini(&errors);
+    buf_fini(&warnings);
+    return status;
+}
+
+static int manual(void)
+{
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    return print(config_manual(&text), &text);
+}
+
+static int version(void)
+{
+    printf("homeward %s\n%s\n", HOMEWARD_VERSION, tls_library_version());
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"manual",     no_argument, NULL, 'm' },
+        { "version",        no_argument, NULL, 'v' },
+        { "help",           no_argument, NULL, 'h' },
+        { 0}
+    };
+    const char *file = HOMEWARD_CONFIG;
+    int mode = 0;
+    if (argc == 2 && strcmp(argv[0], BIRTH_NAME) == 0)
+        return birth_run(argv[1]);
+    for (int o = getopt_long(argc, argv, "c:tT", options, NULL); o != -1;
+         o = getopt_long(argc, argv, "c:tT", options, NULL)) {
+        if (o == 'c')
+            file = optarg;
+        else if (mode == 0 && o != '?')
+            mode = o;
+        else
+            mode = '?';
+    }
+    if (optind < argc)
+        mode = '?';
+    switch (mode) {
+    case 0:
+        return supervisor_run(file);
+    case 't':
+        return check(file);
+    case 'T':
+        return dump(file);
+    case 'm':
+        return manual();
+    case 'v':
+        return version();
+    case 'h':
+        fputs(usage, stdout);
+        return EXIT_SUCCESS;
+    default:
+        fputs(usage, stderr);
+        return EXIT_USAGE;
+    }
+}

@@ -1,0 +1,190 @@
+/* The check, in the order in which an admin meets it: configuration, files, certificates, map. */
+#include "proxy/supervisor/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/map.h"
+#include "config/bundle.h"
+#include "proxy/base/pack.h"
+#include "proxy/supervisor/birth.h"
+#include "proxy/supervisor/blobs.h"
+#include "proxy/supervisor/files.h"
+#include "proxy/supervisor/tell.h"
+#include "proxy/supervisor/tls_files.h"
+
+enum { TEXT_MAX = 1 << 20, CONFIG_MAX = 16 << 20, SEEN_MAX = 4 << 20, TOLD_MAX = 8000 };
+
+static void say_no_memory(struct check_result *r)
+{
+    if (r->errors.n == 0 && !buf_add_text(&r->errors, "out of memory\n"))
+        abort(); /* not even this line: the process ends, and main says so */
+}
+
+/* Only root changes its user, so only root needs one that exists. */
+static bool check_user(const struct config *config, const char *file, struct buf *errors)
+{
+    if (geteuid() != 0 || getpwnam(config->run.user) != NULL)
+        return true;
+    return complain(errors, "%s: run.user is \"%s\", but this machine has no such user; create it, or name another one",
+                    file, config->run.user);
+}
+
+static struct config *get_config(const struct check_order *order, struct check_result *r)
+{
+    if ((order->parts & CHECK_CONFIG) == 0)
+        return config_parse(order->in_force);
+    struct config *config = config_load(order->file, &r->errors, &r->warnings);
+    if (config != NULL && (!check_user(config, order->file, &r->errors) || !config_dump(config, ~0U, &r->config)))
+        config_free(&config);
+    return config;
+}
+
+/* Stamps are taken before the files are read: a change in between is seen as one later. */
+static bool see_files(const struct config *config, struct buf *seen)
+{
+    size_t n;
+    const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH, &n);
+    bool good = paths != NULL && files_pack(seen, FILES_MAP, config->directory.path);
+    for (size_t i = 0; good && i < n; i++)
+        good = files_pack(seen, FILES_CERTIFICATES, paths[i]);
+    free(paths);
+    return good;
+}
+
+static bool check_files(const struct config *config, struct check_result *r)
+{
+    return bundle_read(config, FOR_FRONT, &r->front_bundle, &r->errors) &&
+           bundle_read(config, FOR_AUTH, &r->auth_bundle, &r->errors) &&
+           tls_files_check(config, buf_span(&r->front_bundle), &r->errors, &r->warnings);
+}
+
+static bool cannot_read(const char *path, const char *why, struct buf *errors)
+{
+    return complain(errors, "%s: cannot be read: %s (named by directory.path)", path, why);
+}
+
+/* Read, not mapped: somebody may cut the file while we look at it. */
+static bool read_map(const char *path, struct buf *text, struct buf *errors)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat is;
+    if (fd < 0)
+        return cannot_read(path, strerror(errno), errors);
+    const char *wrong = fstat(fd, &is) != 0      ? strerror(errno)
+                        : !S_ISREG(is.st_mode)   ? "it is not a file"
+                        : is.st_size >= BLOB_MAX ? "it is over 1 GiB"
+                                                 : NULL;
+    for (ssize_t n = 1; wrong == NULL && n > 0;) {
+        char *room = buf_space(text, text->n == 0 ? (size_t)is.st_size + 1 : 1 << 16);
+        n = room != NULL ? read(fd, room, text->room - text->n) : 0;
+        if (n > 0)
+            buf_grew(text, (size_t)n);
+        wrong = room == NULL ? "out of memory" : n < 0 ? strerror(errno) : NULL;
+    }
+    close(fd);
+    return wrong == NULL || cannot_read(path, wrong, errors);
+}
+
+static bool check_map(const struct config *config, struct span before, struct check_result *r)
+{
+    struct buf text;
+    buf_init(&text, BLOB_MAX);
+    bool good = read_map(config->directory.path, &text, &r->errors) &&
+                map_compile(config, config->directory.path, buf_span(&text), before, before.n > 0, &r->map, &r->errors);
+    buf_fini(&text);
+    return good;
+}
+
+/* Certificates and the map are both looked at, so that all that is wrong is said at once. */
+bool check_run(const struct check_order *order, struct check_result *r)
+{
+    buf_init(&r->config, CONFIG_MAX);
+    buf_init(&r->seen, SEEN_MAX);
+    buf_init_secret(&r->front_bundle, BUNDLE_MAX);
+    buf_init_secret(&r->auth_bundle, BUNDLE_MAX);
+    buf_init(&r->map, BLOB_MAX);
+    buf_init(&r->errors, TEXT_MAX);
+    buf_init(&r->warnings, TEXT_MAX);
+    struct config *config = get_config(order, r);
+    bool good = config != NULL && see_files(config, &r->seen);
+    if (good && (order->parts & CHECK_FILES) != 0)
+        good = check_files(config, r);
+    if (config != NULL && (order->parts & CHECK_MAP) != 0)
+        good = check_map(config, order->map_before, r) && good;
+    config_free(&config);
+    if (!good)
+        say_no_memory(r);
+    return good;
+}
+
+void check_fini(struct check_result *r)
+{
+    buf_fini(&r->config);
+    buf_fini(&r->seen);
+    buf_fini(&r->front_bundle);
+    buf_fini(&r->auth_bundle);
+    buf_fini(&r->map);
+    buf_fini(&r->errors);
+    buf_fini(&r->warnings);
+}
+
+/* ---- the process ---- */
+
+bool check_pack(const struct check_order *order, struct buf *to)
+{
+    return pack_number(to, order->parts, 1) && pack_string(to, span_of(order->file));
+}
+
+static bool get_order(struct message *boot, struct check_order *order)
+{
+    struct span packed = SPAN_NONE;
+    if (boot->n_fds != 3 || !blob_map(boot->fds[0], &packed) || !blob_map(boot->fds[1], &order->in_force) ||
+        !blob_map(boot->fds[2], &order->map_before))
+        return false;
+    struct unpack from = { .rest = packed };
+    order->parts = (unsigned)unpack_number(&from, 1);
+    order->file = span_copy(unpack_string(&from, FILES_PATH_MAX));
+    blob_unmap(&packed);
+    return !from.bad && order->file != NULL;
+}
+
+/* What fits into a message, whole lines only. */
+static struct span first_lines(struct span text)
+{
+    struct span cut = span_first(text, TOLD_MAX);
+    ptrdiff_t end = span_find_last(cut, '\n');
+    return text.n <= TOLD_MAX || end < 0 ? cut : span_first(cut, (size_t)end + 1);
+}
+
+static bool answer_good(int main_fd, const struct check_result *r)
+{
+    struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 4 };
+    struct buf news;
+    buf_init(&news, CONFIG_MAX + SEEN_MAX + 64);
+    bool good = pack_string(&news, buf_span(&r->config)) && pack_string(&news, buf_span(&r->seen));
+    m.fds[0] = good ? blob_make("configuration", buf_span(&news)) : -1;
+    m.fds[1] = blob_make("front bundle", buf_span(&r->front_bundle));
+    m.fds[2] = blob_make("auth bundle", buf_span(&r->auth_bundle));
+    m.fds[3] = blob_make("map", buf_span(&r->map));
+    for (size_t i = 0; i < m.n_fds; i++)
+        good = good && m.fds[i] >= 0;
+    buf_fini(&news);
+    return good && birth_say(main_fd, &m); /* the process ends: nothing needs to be closed */
+}
+
+int check_process(int main_fd, struct message *boot)
+{
+    struct check_order order = { 0 };
+    struct check_result result;
+    if (!get_order(boot, &order))
+        return 1;
+    if (check_run(&order, &result))
+        return answer_good(main_fd, &result) ? 0 : 1;
+    struct message m = { .type = MSG_FAILED, .text.text = first_lines(buf_span(&result.errors)) };
+    return birth_say(main_fd, &m) ? 0 : 1;
+}

@@ -1,0 +1,124 @@
+/* Generations, in the order of their birth. */
+#include "proxy/supervisor/generation.h"
+
+#include <stdlib.h>
+
+struct list generations = { &generations, &generations };
+
+enum { HURRY_GRACE_MS = 10000 };
+
+static void generation_free(struct generation *g)
+{
+    list_remove(&g->link);
+    settings_unref(&g->settings);
+    free(g->fronts);
+    free(g);
+}
+
+static bool fill(struct generation *g)
+{
+    for (size_t slot = 0; slot < g->n_slots; slot++) {
+        g->fronts[slot] = child_new(ROLE_FRONT, slot, g, g->settings);
+        if (g->fronts[slot] == NULL)
+            return false;
+    }
+    return true;
+}
+
+struct generation *generation_new(struct settings *settings)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    size_t n_slots = (size_t)settings->config->run.workers;
+    struct child **fronts = calloc(n_slots, sizeof *fronts);
+    assert(n_slots > 0 && n_slots <= GENERATION_SLOTS_MAX);
+    if (g == NULL || fronts == NULL) {
+        free(g);
+        free(fronts);
+        return NULL;
+    }
+    *g = (struct generation){ .settings = settings_ref(settings), .fronts = fronts, .n_slots = n_slots };
+    list_init(&g->link);
+    list_add(&generations, &g->link);
+    if (fill(g))
+        return g;
+    generation_dismiss(g);
+    return NULL;
+}
+
+bool generation_is_ready(const struct generation *g)
+{
+    for (size_t slot = 0; slot < g->n_slots; slot++)
+        if (g->fronts[slot] == NULL || g->fronts[slot]->state != CHILD_READY)
+            return false;
+    return true;
+}
+
+size_t generations_alive(void)
+{
+    size_t n = 0;
+    LIST_EACH(link, &generations)
+        n++;
+    return n;
+}
+
+static void drain(struct generation *g, const struct msg_drain *how, int64_t kill_after_ms)
+{
+    for (size_t slot = 0; slot < g->n_slots; slot++)
+        if (g->fronts[slot] != NULL)
+            child_drain(g->fronts[slot], how, kill_after_ms);
+}
+
+void generation_retire(struct generation *g)
+{
+    g->retired = true;
+    drain(g, &(struct msg_drain){ .say_bye = 0 }, 0);
+}
+
+bool generation_hurry_oldest(int64_t spread_ms)
+{
+    LIST_EACH(link, &generations) {
+        struct generation *g = OWNER_OF(link, struct generation, link);
+        if (!g->retired || g->says_bye)
+            continue;
+        g->says_bye = true;
+        drain(g, &(struct msg_drain){ .say_bye = 1, .spread_ms = (uint64_t)spread_ms }, spread_ms + HURRY_GRACE_MS);
+        return true;
+    }
+    return false;
+}
+
+void generation_settle(struct generation *g, struct settings *settings)
+{
+    settings_ref(settings);
+    settings_unref(&g->settings);
+    g->settings = settings;
+    for (size_t slot = 0; slot < g->n_slots; slot++)
+        if (g->fronts[slot] != NULL)
+            child_settle(g->fronts[slot], settings);
+}
+
+void generation_dismiss(struct generation *g)
+{
+    g->retired = g->says_bye = true;
+    size_t n = 0;
+    for (size_t slot = 0; slot < g->n_slots; slot++) {
+        if (g->fronts[slot] == NULL)
+            continue;
+        child_dismiss(g->fronts[slot]);
+        n++;
+    }
+    if (n == 0)
+        generation_free(g);
+}
+
+bool generation_left(struct child *front)
+{
+    struct generation *g = front->generation;
+    g->fronts[front->slot] = NULL;
+    front->generation = NULL;
+    for (size_t slot = 0; slot < g->n_slots; slot++)
+        if (g->fronts[slot] != NULL)
+            return false;
+    generation_free(g);
+    return true;
+}

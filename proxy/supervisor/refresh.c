@@ -1,0 +1,46 @@
+/* One check at a time: what finds the checker busy, or a change under way, is found again at the next scan. */
+#include "proxy/supervisor/refresh.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "proxy/supervisor/change.h"
+#include "proxy/supervisor/check.h"
+#include "proxy/supervisor/checker.h"
+#include "proxy/supervisor/files.h"
+#include "proxy/supervisor/house.h"
+#include "proxy/supervisor/swap.h"
+#include "proxy/supervisor/tell.h"
+
+static void finish(struct checked *c, const char *event, enum settings_part part, bool (*take)(int fd))
+{
+    if (!c->good) {
+        tell_log(c->text, LOG_ERROR, event, "refused");
+        return;
+    }
+    tell_log(c->text, LOG_WARNING, event, NULL);
+    int fd = c->fds[part];
+    c->fds[part] = -1;
+    if (take(fd))
+        tell_log(SPAN("what has changed on disk is in force"), LOG_INFO, event, "ok");
+}
+
+static void on_map(struct checked *c)
+{
+    finish(c, "map", SETTINGS_MAP, swap_map);
+}
+
+static void on_certificates(struct checked *c)
+{
+    finish(c, "certificates", SETTINGS_FRONT_BUNDLE, swap_bundle);
+}
+
+void refresh(unsigned kinds)
+{
+    bool map = (kinds & FILES_MAP) != 0;
+    if (house.phase != PHASE_SERVE || change_is_under_way() || checker_is_busy())
+        return;
+    files_taken(map ? FILES_MAP : FILES_CERTIFICATES);
+    if (!checker_start(map ? CHECK_MAP : CHECK_FILES, house.file, house.now.settings, map ? on_map : on_certificates))
+        log_say(LOG_ERROR, map ? "map" : "certificates", "the check cannot be started: %s", strerror(errno));
+}

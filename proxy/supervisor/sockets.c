@@ -1,0 +1,204 @@
+/* Opening and removing listening sockets. */
+#include "proxy/supervisor/sockets.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy/supervisor/occupant.h"
+#include "proxy/supervisor/tell.h"
+
+enum { PATIENCE_TURNS = 20, PATIENCE_MS = 50 };
+
+struct list sockets = { &sockets, &sockets };
+
+static const char *const protocol_paths[PROTOCOLS] = { [IMAP] = "imap.listen", [POP3] = "pop3.listen" };
+
+static struct socket *find(const struct addr *address, uint64_t slot)
+{
+    LIST_EACH(link, &sockets) {
+        struct socket *s = OWNER_OF(link, struct socket, link);
+        if (s->slot == slot && addr_eq(&s->address, address))
+            return s;
+    }
+    return NULL;
+}
+
+void socket_close(struct socket *s)
+{
+    list_remove(&s->link);
+    close(s->fd);
+    free(s);
+}
+
+/* ---- binding ---- */
+
+/* A descriptor, or -1 and errno. */
+static int bound(const struct addr *address, bool shared)
+{
+    struct sockaddr_storage to;
+    socklen_t n = addr_to_sockaddr(address, &to);
+    const int on = 1;
+    int fd = socket(address->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        (address->family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+        (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+        bind(fd, (struct sockaddr *)&to, n) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Is one of ours on that port, at that address or at a wildcard on either side? Then the probe would meet ourselves. */
+static bool is_ours(const struct addr *address)
+{
+    LIST_EACH(link, &sockets) {
+        const struct addr *ours = &OWNER_OF(link, struct socket, link)->address;
+        if (ours->family == address->family && ours->port == address->port &&
+            (addr_same_host(ours, address) || addr_is_wildcard(ours) || addr_is_wildcard(address)))
+            return true;
+    }
+    return false;
+}
+
+/* Without SO_REUSEPORT, because with it a second Homeward of the same user would take half of our clients unnoticed. */
+static int probe(const struct addr *address)
+{
+    if (is_ours(address))
+        return 0;
+    int fd = bound(address, false);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
+static int probe_patiently(const struct addr *address, int turns)
+{
+    int error = probe(address);
+    for (; error == EADDRINUSE && turns > 0; turns--) {
+        nanosleep(&(struct timespec){ .tv_nsec = PATIENCE_MS * 1000 * 1000 }, NULL);
+        error = probe(address);
+    }
+    return error;
+}
+
+static bool cannot_bind(const struct listener_config *l, int error, struct buf *errors)
+{
+    char text[ADDR_TEXT_MAX], who[OCCUPANT_TEXT_MAX];
+    const char *path = protocol_paths[l->protocol];
+    const char *address = addr_text(&l->address, text);
+    switch (error) {
+    case EADDRINUSE:
+        occupant_text(&l->address, who);
+        return complain(errors, "%s is in use by another program%s%s%s; stop it, or change %s", address,
+                        who[0] != '\0' ? " (" : "", who, who[0] != '\0' ? ")" : "", path);
+    case EACCES:
+        return complain(errors, "%s cannot be bound: %s; ports below 1024 are for root: start as root, or change %s",
+                        address, strerror(error), path);
+    case EADDRNOTAVAIL:
+        return complain(errors, "%s cannot be bound: this machine has no such address; change %s", address, path);
+    default:
+        return complain(errors, "%s cannot be bound: %s (named by %s)", address, strerror(error), path);
+    }
+}
+
+/* "*" means what the machine has. */
+static bool may_go_without(const struct listener_config *l, int error)
+{
+    return l->any && l->address.family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
+}
+
+static int add_socket(const struct addr *address, uint64_t slot)
+{
+    static uint64_t number;
+    struct socket *s = calloc(1, sizeof *s);
+    int fd = s != NULL ? bound(address, true) : -1;
+    if (fd < 0) {
+        int error = s != NULL ? errno : ENOMEM;
+        free(s);
+        return error;
+    }
+    *s = (struct socket){ .number = ++number, .address = *address, .slot = slot, .fd = fd, .state = SOCKET_BOUND };
+    list_init(&s->link);
+    list_init(&s->holds);
+    list_add(&sockets, &s->link);
+    return 0;
+}
+
+static int prepare_listener(const struct listener_config *l, uint64_t slots, int turns)
+{
+    int error = probe_patiently(&l->address, turns);
+    for (uint64_t slot = 0; error == 0 && slot < slots; slot++) {
+        struct socket *s = find(&l->address, slot);
+        if (s == NULL)
+            error = add_socket(&l->address, slot);
+        else
+            s->wanted = true;
+    }
+    return error;
+}
+
+bool sockets_prepare(const struct settings *settings, bool patient, struct buf *errors)
+{
+    const struct config *config = settings->config;
+    bool good = true;
+    for (size_t p = 0; p < PROTOCOLS; p++) {
+        const struct protocol_config *protocol = &config->protocols[p];
+        for (size_t i = 0; protocol->on && i < protocol->n_listeners; i++) {
+            const struct listener_config *l = &protocol->listeners[i];
+            int error = prepare_listener(l, (uint64_t)config->run.workers, patient ? PATIENCE_TURNS : 0);
+            if (error != 0 && !may_go_without(l, error))
+                good = cannot_bind(l, error, errors);
+        }
+    }
+    if (!good)
+        sockets_abort();
+    return good;
+}
+
+void sockets_abort(void)
+{
+    LIST_EACH_SAFE(link, &sockets) {
+        struct socket *s = OWNER_OF(link, struct socket, link);
+        s->wanted = false;
+        if (s->state == SOCKET_BOUND)
+            socket_close(s);
+    }
+}
+
+/* ---- in force ---- */
+
+static void open_socket(struct socket *s)
+{
+    char text[ADDR_TEXT_MAX];
+    if (s->state == SOCKET_BOUND && listen(s->fd, SOMAXCONN) != 0)
+        log_say(LOG_ERROR, "listen", "%s: %s", addr_text(&s->address, text), strerror(errno));
+    s->state = SOCKET_OPEN;
+}
+
+void sockets_commit(const struct settings *settings)
+{
+    uint64_t listener;
+    LIST_EACH(link, &sockets) {
+        struct socket *s = OWNER_OF(link, struct socket, link);
+        s->wanted = false;
+        if (settings_listener(settings, &s->address, &listener))
+            open_socket(s);
+        else
+            s->state = SOCKET_REMOVED;
+    }
+}
+
+void sockets_remove_all(void)
+{
+    LIST_EACH(link, &sockets)
+        OWNER_OF(link, struct socket, link)->state = SOCKET_REMOVED;
+}

@@ -1,0 +1,123 @@
+/* Who is told what when the reign changes. New clients are never without a front, and fronts never without a helper:
+ * the new one is there before the old one hears that it may go. */
+#include "proxy/supervisor/swap.h"
+
+#include <unistd.h>
+
+#include "proxy/supervisor/assign.h"
+#include "proxy/supervisor/blobs.h"
+#include "proxy/supervisor/files.h"
+#include "proxy/supervisor/house.h"
+#include "proxy/supervisor/logger.h"
+#include "proxy/supervisor/sockets.h"
+#include "proxy/supervisor/tickets.h"
+
+enum {
+    LOGIN_MS = 35000 /* longer than any login takes: the predecessor answers what it was asked */,
+    GRACE_MS = 10000
+};
+
+/* The fronts of its own reign have had their channels since they were born. */
+static void introduce(struct child *helper, const struct generation *already)
+{
+    LIST_EACH(link, &children) {
+        struct child *c = OWNER_OF(link, struct child, link);
+        if (c->kind == ROLE_FRONT && child_is_there(c) && (already == NULL || c->generation != already))
+            house_connect(c, helper);
+    }
+}
+
+static void replace_helper(enum role_kind kind)
+{
+    struct child *old = house.now.helpers[kind], *new = house.coming.helpers[kind];
+    if (new == NULL) {
+        child_settle(old, house.now.settings);
+        return;
+    }
+    house.now.helpers[kind] = new;
+    introduce(new, house.coming.fronts);
+    if (old != NULL)
+        child_drain(old, &(struct msg_drain){ .deadline_ms = LOGIN_MS }, LOGIN_MS + GRACE_MS);
+}
+
+static void replace_fronts(void)
+{
+    struct generation *old = house.now.fronts;
+    if (house.coming.fronts != NULL)
+        house.now.fronts = house.coming.fronts;
+    else
+        generation_settle(old, house.now.settings);
+    sockets_commit(house.now.settings);
+    assign(house.now.fronts);
+    if (house.coming.fronts != NULL && old != NULL)
+        generation_retire(old);
+}
+
+static void send_map(void)
+{
+    child_send_fd(house.now.helpers[ROLE_AUTH], MSG_MAP, house.now.settings->fds[SETTINGS_MAP]);
+}
+
+static void send_bundle(const struct generation *already)
+{
+    LIST_EACH(link, &children) {
+        struct child *c = OWNER_OF(link, struct child, link);
+        if (c->kind == ROLE_FRONT && child_is_there(c) && (already == NULL || c->generation != already))
+            child_send_fd(c, MSG_BUNDLE, house.now.settings->fds[SETTINGS_FRONT_BUNDLE]);
+    }
+}
+
+static bool has_new(const struct settings *old, enum settings_part part)
+{
+    return old != NULL && !blob_same(old->fds[part], house.now.settings->fds[part]);
+}
+
+void swap(const struct buf *seen)
+{
+    struct settings *old = house.now.settings;
+    house.now.settings = house.coming.settings;
+    bool new_map = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_MAP);
+    bool new_bundle = has_new(old, SETTINGS_FRONT_BUNDLE);
+    replace_helper(ROLE_AUTH);
+    replace_helper(ROLE_BACKENDS);
+    replace_fronts();
+    if (new_map)
+        send_map();
+    if (new_bundle)
+        send_bundle(house.coming.fronts);
+    house.coming = (struct reign){ 0 };
+    settings_unref(&old);
+    const struct config *config = house.now.settings->config;
+    logger_commit();
+    log_set(config->log.level, config->log.format);
+    tickets_set_period(config->tls.ticket_key_s * SECOND);
+    files_watch(buf_span(seen));
+}
+
+/* ---- parts ---- */
+
+static bool replace_part(enum settings_part part, int fd)
+{
+    if (blob_same(house.now.settings->fds[part], fd)) {
+        close(fd);
+        return false;
+    }
+    settings_replace(house.now.settings, part, fd);
+    return true;
+}
+
+bool swap_map(int fd)
+{
+    bool differs = replace_part(SETTINGS_MAP, fd);
+    if (differs)
+        send_map();
+    return differs;
+}
+
+bool swap_bundle(int fd)
+{
+    bool differs = replace_part(SETTINGS_FRONT_BUNDLE, fd);
+    if (differs)
+        send_bundle(NULL);
+    return differs;
+}
