@@ -31,15 +31,6 @@ static void need(struct needs *needs, const char *path, const char *option, cons
     needs->at[needs->n++] = (struct need){ path, option, site };
 }
 
-static bool listens_with_tls(const struct config *config)
-{
-    for (enum protocol p = IMAP; p < PROTOCOLS; p++)
-        for (size_t i = 0; i < config->protocols[p].n_listeners; i++)
-            if (config->protocols[p].listeners[i].tls != TLS_MODE_NONE)
-                return true;
-    return false;
-}
-
 static void need_for_sites(struct needs *needs, const struct config *config)
 {
     bool common = false;
@@ -52,7 +43,8 @@ static void need_for_sites(struct needs *needs, const struct config *config)
         else
             common |= s->verify && s->pin_sha256[0] == '\0';
     }
-    if (common)
+    bool serves = config->protocols[IMAP].on || config->protocols[POP3].on;
+    if (common && serves) /* nobody wrote it, perhaps, so its absence is only told when it matters */
         need(needs, config->tls.ca_file, "tls.ca_file", NULL);
 }
 
@@ -63,10 +55,9 @@ static bool find_needs(const struct config *config, unsigned roles, struct needs
     *needs = (struct needs){ .at = calloc(most, sizeof *needs->at) };
     if (needs->at == NULL)
         return false;
-    bool serves = config->protocols[IMAP].on || config->protocols[POP3].on;
-    if ((roles & FOR_FRONT) == 0 || !serves)
+    if ((roles & FOR_FRONT) == 0)
         return true;
-    for (size_t i = 0; i < config->tls.n_certificates && listens_with_tls(config); i++) {
+    for (size_t i = 0; i < config->tls.n_certificates; i++) {
         need(needs, config->tls.certificates[i].chain, "tls.certificates", NULL);
         need(needs, config->tls.certificates[i].key, "tls.certificates", NULL);
     }

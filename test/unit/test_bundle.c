@@ -64,21 +64,21 @@ static void test_paths(void **state UNUSED)
         unsigned roles;
         const char *names; /* in the folder, each with a space */
     } cases[] = {
-        {TLS ON "sites = ( " SITE("a",     "") " );",          FOR_FRONT,                                         "chain.pem key.pem all.pem "},
-        { TLS ON "sites = ( " SITE("a",    "") " );",          ~0u,                                               "chain.pem key.pem all.pem "},
-        { TLS ON "sites = ( " SITE("a",    "") " );",          FOR_MAIN | FOR_AUTH | FOR_BACKENDS,                ""                          },
-        { TLS "sites = ( " SITE("a",       "") " );",          FOR_FRONT,                                         ""                          }, /* nobody is served */
-        { TLS CLEAR "sites = ( " SITE("a", BARE) " );",        FOR_FRONT,                                         ""                          },
-        { TLS ON "sites = ( " SITE("a",    PIN) ", " SITE("b", "verify = \"none\";") " );",                       FOR_FRONT,
+        {TLS ON "sites = ( " SITE("a",  "") " );",          FOR_FRONT,                                         "chain.pem key.pem all.pem "},
+        { TLS ON "sites = ( " SITE("a", "") " );",          ~0u,                                               "chain.pem key.pem all.pem "},
+        { TLS ON "sites = ( " SITE("a", "") " );",          FOR_MAIN | FOR_AUTH | FOR_BACKENDS,                ""                          },
+        { TLS "sites = ( " SITE("a",    "") " );",          FOR_FRONT,                                         "chain.pem key.pem "        }, /* nobody is served */
+        { CLEAR "sites = ( " SITE("a",  BARE) " );",        FOR_FRONT,                                         ""                          },
+        { TLS ON "sites = ( " SITE("a", PIN) ", " SITE("b", "verify = \"none\";") " );",                       FOR_FRONT,
          "chain.pem key.pem " },
-        { TLS ON "sites = ( " SITE("a",                               "ca_file = \"own.pem\";") " );",                     FOR_FRONT,         "chain.pem key.pem own.pem "       },
-        { TLS ON "sites = ( " SITE("a",                               "ca_file = \"own.pem\";") ", " SITE("b",                     "ca_file = \"own.pem\";") ", " SITE(
+        { TLS ON "sites = ( " SITE("a",                            "ca_file = \"own.pem\";") " );",                  FOR_FRONT,         "chain.pem key.pem own.pem "          },
+        { TLS ON "sites = ( " SITE("a",                            "ca_file = \"own.pem\";") ", " SITE("b",                  "ca_file = \"own.pem\";") ", " SITE(
               "c", "") " );",
          FOR_FRONT, "chain.pem key.pem own.pem all.pem " },
-        { TLS ON "sites = ( " SITE("a",                        BARE "ca_file = \"own.pem\";") " );",      FOR_FRONT,                                                      "chain.pem key.pem "                                                     },
+        { TLS ON "sites = ( " SITE("a",                     BARE "ca_file = \"own.pem\";") " );",   FOR_FRONT,                                                   "chain.pem key.pem "                                                  },
         { "tls = { certificates = ( { chain = \"chain.pem\"; key = \"chain.pem\"; } ); };\n" ON
-          "sites = ( " SITE("a",                       PIN) " );",
-         FOR_FRONT,           "chain.pem "},
+          "sites = ( " SITE("a",                    PIN) " );",
+         FOR_FRONT,              "chain.pem "},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct config *c = load(cases[i].text);

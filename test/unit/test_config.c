@@ -476,6 +476,7 @@ static void test_defaults(void **state UNUSED)
     assert_int_equal(c->limits.connect_timeout_ms, 3000);
     assert_int_equal(c->limits.greeting_timeout_ms, 5000);
     assert_int_equal(c->limits.site_login_timeout_s, 30);
+    assert_int_equal(c->limits.site_silent_timeout_s, 900);
     assert_int_equal(c->limits.held_bytes, 262144);
     config_free(&c);
 }
