@@ -1,0 +1,354 @@
+/* Fronts: a channel each, and a visit for each of their sessions that dials or has a member. What a front can make grow
+ * is bounded; what breaks the rules closes the channel. */
+#include "backends/fronts.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backends/dial.h"
+#include "backends/table.h"
+#include "proxy/net/hash.h"
+#include "proxy/net/ipc.h"
+
+enum {
+    FRONTS_MAX = 1024,
+    DIALS_MAX = 1024,        /* of one front at the same time */
+    VISITS_MAX = 256 * 1024, /* of one front; far above what its descriptors allow */
+    DIAL_LONGEST_MS = 120000
+};
+
+struct front {
+    struct list link;
+    struct ipc *channel;
+    bool held;
+    struct table by_id;
+    struct list visits;
+    size_t n_dials;
+};
+
+/* A session of a front, from its dial to its end. */
+struct visit {
+    struct table_entry by_id;
+    struct list link;
+    struct front *front;
+    uint64_t id;
+    enum protocol protocol;
+    const struct member *member; /* NULL while it dials, and for one that the configuration no longer has */
+    bool trial;                  /* health waits for how its login ends */
+    struct lease lease;
+    struct dial *dial; /* NULL when it is done */
+};
+
+static struct {
+    const struct config *config;
+    const struct fronts_events *events;
+    struct list fronts;
+    size_t n;
+    bool may_dial;
+} all;
+
+static void visit_free(struct visit *v)
+{
+    if (v->dial != NULL)
+        v->front->n_dials--;
+    dial_free(&v->dial);
+    places_release(&v->lease);
+    if (v->trial)
+        health_end_trial(v->member->health[v->protocol]);
+    table_remove(&v->front->by_id, &v->by_id);
+    list_remove(&v->link);
+    free(v);
+}
+
+static uint64_t hash_of(uint64_t id)
+{
+    return hash_keyed(span_bytes(&id, sizeof id));
+}
+
+static struct visit *find_visit(const struct front *f, uint64_t id)
+{
+    for (struct table_entry *e = table_first(&f->by_id, hash_of(id)); e != NULL; e = table_next(e)) {
+        struct visit *v = OWNER_OF(e, struct visit, by_id);
+        if (v->id == id)
+            return v;
+    }
+    return NULL;
+}
+
+static struct visit *new_visit(struct front *f, uint64_t id, uint8_t protocol)
+{
+    struct visit *v = f->by_id.n < VISITS_MAX ? calloc(1, sizeof *v) : NULL;
+    if (v == NULL || !table_add(&f->by_id, &v->by_id, hash_of(id))) {
+        free(v);
+        return NULL;
+    }
+    v->front = f;
+    v->id = id;
+    v->protocol = protocol;
+    list_init(&v->link);
+    list_add(&f->visits, &v->link);
+    return v;
+}
+
+static void on_revoke(struct lease *l)
+{
+    struct visit *v = OWNER_OF(l, struct visit, lease);
+    struct message m = { .type = MSG_REVOKE, .id = v->id, .revoke = { .why = REVOKE_MOVED } };
+    if (!ipc_send(v->front->channel, &m))
+        log_say(LOG_WARNING, "backends", "a front does not read: a session that should move cannot be told");
+}
+
+static void answer_no(struct front *f, uint64_t id, enum dial_status status, const char *why)
+{
+    struct message m = {
+        .type = MSG_DIALED, .id = id, .dialed = {.status = (uint8_t)status, .why = span_of(why)}
+    };
+    if (!ipc_send(f->channel, &m))
+        log_say(LOG_WARNING, "backends", "a front does not read: an answer is lost");
+}
+
+/* False: the front does not take it. */
+static bool answer_yes(const struct visit *v, const struct dial_result *result, int64_t ms)
+{
+    struct message m = {
+        .type = MSG_DIALED,
+        .id = v->id,
+        .dialed = {.status = DIAL_OK,
+                   .member = result->member->key,
+                   .ms = (uint64_t)ms,
+                   .host = span_of(result->member->config->host),
+                   .address = result->address },
+        .fds = { result->fd},
+        .n_fds = 1
+    };
+    return ipc_send(v->front->channel, &m);
+}
+
+static void on_dialed(void *owner, const struct dial_result *result)
+{
+    struct visit *v = owner;
+    int64_t ms = dial_ms(v->dial);
+    v->front->n_dials--;
+    dial_free(&v->dial);
+    if (result->status != DIAL_OK) {
+        answer_no(v->front, v->id, result->status, result->why);
+        visit_free(v);
+        return;
+    }
+    v->member = result->member;
+    v->trial = result->trial;
+    bool taken = answer_yes(v, result, ms);
+    close(result->fd);
+    if (!taken)
+        visit_free(v);
+}
+
+static bool begin_dial(struct visit *v, const struct site *site, const struct msg_dial *asked)
+{
+    struct dial_order order = { .site = site,
+                                .protocol = v->protocol,
+                                .mailbox = asked->mailbox,
+                                .tried = asked->tried,
+                                .ms_left = asked->ms_left < DIAL_LONGEST_MS ? (int64_t)asked->ms_left : DIAL_LONGEST_MS,
+                                .connect_timeout_ms = all.config->limits.connect_timeout_ms };
+    v->dial = dial_new(&order, &v->lease, on_dialed, v);
+    if (v->dial == NULL)
+        return false;
+    v->front->n_dials++;
+    if (all.may_dial)
+        dial_start(v->dial);
+    return true;
+}
+
+/* A login that fails over asks again under its id: what it had is over. */
+static bool on_dial(struct front *f, const struct message *m)
+{
+    const struct site *site = site_find(m->dial.site);
+    struct visit *v = find_visit(f, m->id);
+    if (m->dial.protocol >= PROTOCOLS || m->dial.tried.n % sizeof(uint64_t) != 0)
+        return false;
+    if (v != NULL)
+        visit_free(v);
+    if (site == NULL || !site->config->serves[m->dial.protocol]) {
+        answer_no(f, m->id, DIAL_NO_SITE, site == NULL ? "no_site" : "protocol_off");
+        return true;
+    }
+    v = f->n_dials < DIALS_MAX ? new_visit(f, m->id, m->dial.protocol) : NULL;
+    if (v == NULL) {
+        answer_no(f, m->id, DIAL_UNREACHABLE, "busy");
+    } else if (!begin_dial(v, site, &m->dial)) {
+        answer_no(f, m->id, DIAL_UNREACHABLE, "no_memory");
+        visit_free(v);
+    }
+    return true;
+}
+
+static bool on_cancel(struct front *f, const struct message *m)
+{
+    struct visit *v = find_visit(f, m->id);
+    if (v != NULL)
+        visit_free(v);
+    return true;
+}
+
+static const char *const stage_names[DIAL_STAGES] = {
+    [STAGE_CONNECTED] = "connected", [STAGE_TLS] = "tls", [STAGE_GREETING] = "greeting",
+    [STAGE_LOGIN] = "login",         [STAGE_IN] = "in",   [STAGE_GONE] = "gone",
+};
+
+static void judge_member(struct visit *v, const struct msg_dial_outcome *outcome)
+{
+    bool fault = outcome->fault == FAULT_MEMBER && outcome->stage < STAGE_IN;
+    if (v->member == NULL || (!fault && outcome->stage < STAGE_GREETING))
+        return;
+    if (fault)
+        member_fault(v->member, v->protocol, v->trial, stage_names[outcome->stage], outcome->why);
+    else
+        member_success(v->member, v->protocol);
+    v->trial = false;
+}
+
+/* How a session ends says nothing about its member; a login that failed holds no place any more. */
+static bool on_outcome(struct front *f, const struct message *m)
+{
+    const struct msg_dial_outcome *outcome = &m->dial_outcome;
+    struct visit *v = find_visit(f, m->id);
+    if (v == NULL || v->dial != NULL)
+        return true; /* it was cancelled, or asked of another process */
+    if (outcome->stage != STAGE_GONE)
+        judge_member(v, outcome);
+    if (outcome->stage == STAGE_IN)
+        places_signed_in(&v->lease);
+    else if (outcome->stage == STAGE_GONE || outcome->fault != FAULT_NONE)
+        visit_free(v);
+    return true;
+}
+
+static bool on_hold(struct front *f, const struct message *m)
+{
+    const struct site *site = site_find(m->hold.site);
+    if (m->hold.protocol >= PROTOCOLS)
+        return false;
+    if (m->hold.member == 0 || site == NULL || site->config->affinity != AFFINITY_MAILBOX ||
+        find_visit(f, m->id) != NULL)
+        return true;
+    struct visit *v = new_visit(f, m->id, m->hold.protocol);
+    if (v == NULL)
+        return true; /* one mailbox may be in two places for a while: better than to end sessions */
+    v->member = site_member(site, m->hold.member);
+    if (!places_hold(&v->lease, site->number, m->hold.mailbox, m->hold.member, m->hold.signed_in != 0))
+        visit_free(v);
+    return true;
+}
+
+static bool on_held(struct front *f, const struct message *m UNUSED)
+{
+    f->held = true;
+    all.events->held();
+    return true;
+}
+
+static bool (*const handlers[MSG_TYPES])(struct front *f, const struct message *m) = {
+    [MSG_DIAL] = on_dial, [MSG_CANCEL] = on_cancel, [MSG_DIAL_OUTCOME] = on_outcome,
+    [MSG_HOLD] = on_hold, [MSG_HELD] = on_held,
+};
+
+static void front_free(struct front *f)
+{
+    LIST_EACH_SAFE(link, &f->visits)
+        visit_free(OWNER_OF(link, struct visit, link));
+    table_fini(&f->by_id);
+    ipc_free(&f->channel);
+    list_remove(&f->link);
+    all.n--;
+    free(f);
+}
+
+static void on_closed(void *owner, const char *why)
+{
+    log_say(LOG_DEBUG, "backends", "the channel of a front is closed: %s", why);
+    front_free(owner);
+    all.events->gone();
+}
+
+static void on_message(void *owner, struct message *m)
+{
+    struct front *f = owner;
+    if (handlers[m->type] != NULL && handlers[m->type](f, m))
+        return;
+    log_say(LOG_ERROR, "backends", "a front broke the rules: its channel is closed");
+    front_free(f);
+    all.events->gone();
+}
+
+void fronts_open(const struct config *config, const struct fronts_events *events)
+{
+    all.config = config;
+    all.events = events;
+    all.n = 0;
+    all.may_dial = false;
+    list_init(&all.fronts);
+    places_open(on_revoke);
+}
+
+void fronts_close(void)
+{
+    LIST_EACH_SAFE(link, &all.fronts)
+        front_free(OWNER_OF(link, struct front, link));
+    places_close();
+}
+
+bool fronts_add(int fd)
+{
+    static const struct ipc_events events = { on_message, on_closed };
+    struct front *f = all.n < FRONTS_MAX ? calloc(1, sizeof *f) : NULL;
+    if (f == NULL) {
+        close(fd);
+        return false;
+    }
+    list_init(&f->visits);
+    f->channel = ipc_new(fd, &events, f);
+    if (f->channel == NULL) {
+        free(f);
+        return false;
+    }
+    list_init(&f->link);
+    list_add(&all.fronts, &f->link);
+    all.n++;
+    return true;
+}
+
+void fronts_may_dial(void)
+{
+    if (all.may_dial)
+        return;
+    all.may_dial = true;
+    LIST_EACH(link, &all.fronts) {
+        struct front *f = OWNER_OF(link, struct front, link);
+        LIST_EACH(visit, &f->visits) {
+            struct visit *v = OWNER_OF(visit, struct visit, link);
+            if (v->dial != NULL)
+                dial_start(v->dial);
+        }
+    }
+}
+
+bool fronts_all_held(void)
+{
+    LIST_EACH(link, &all.fronts) {
+        if (!OWNER_OF(link, struct front, link)->held)
+            return false;
+    }
+    return true;
+}
+
+struct fronts_gauges fronts_gauges(void)
+{
+    struct fronts_gauges gauges = { .fronts = all.n };
+    LIST_EACH(link, &all.fronts) {
+        const struct front *f = OWNER_OF(link, struct front, link);
+        gauges.dials += f->n_dials;
+        gauges.visits += f->by_id.n;
+    }
+    return gauges;
+}
