@@ -54,11 +54,13 @@ def full(doors, trust):
 def test_a_front_costs_its_own_sessions_and_no_others(house_of_two_fronts, trust):
     doors, instance = house_of_two_fronts
     held = [login(doors, trust, user) for user in ("anna@demo.test", "idle@demo.test") for _ in range(LIMIT)]
+    other = set(instance.roles()["front"][1:])
     kill(instance, "front")
     left = [session for session in held if is_alive(session)]
-    assert len(left) < len(held)
     login(doors, trust, "big@demo.test").logout()
-    kill(instance, "front", 1)
+    assert other <= set(instance.roles()["front"])
+    kill(instance, "front", instance.roles()["front"].index(other.pop()))
+    assert not any(map(is_alive, held)) and len(left) < len(held)
     for session in held:
         session.shutdown()
     # What a dead front held is given back: both users may sign in as often as before.
