@@ -1,0 +1,248 @@
+/* The hand-in: from a connected member to "you are in". The dialogue itself is a machine without a socket
+ * (backends/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us waiting. */
+#include "proxy/front/relay.h"
+#include "proxy/front/signin.h"
+#include "proxy/net/loop.h"
+#include "proxy/wire/proxy_protocol.h"
+
+enum { SITE_READ_BYTES = 16384 };
+
+void handin_end(struct session *s)
+{
+    alarm_clear(&s->signin->greeting);
+    conn_free(&s->site);
+    buf_clear(&s->signin->to_site);
+    buf_fini(&s->signin->to_site);
+    buf_fini(&s->signin->from_site);
+}
+
+static enum dial_stage stage_of(const struct session *s)
+{
+    const struct signin *in = s->signin;
+    if (s->site != NULL && conn_is_tls(s->site) && conn_tls_version(s->site) == NULL)
+        return STAGE_TLS;
+    if (in->login == NULL || !login_greeted(in->login))
+        return STAGE_GREETING;
+    return STAGE_LOGIN;
+}
+
+static void failed(struct session *s, const char *why)
+{
+    struct signin *in = s->signin;
+    struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
+    signin_failed(s, &o, stage_of(s), in->login == NULL || !login_credential_sent(in->login));
+}
+
+static void on_greeting_late(struct alarm *a)
+{
+    struct session *s = OWNER_OF(a, struct signin, greeting)->s;
+    failed(s, stage_of(s) == STAGE_TLS ? "tls_timeout" : "timeout");
+}
+
+/* ---- what the dialogue came to ---- */
+
+static void answered(struct session *s)
+{
+    const struct login_answer *a = login_answer(s->signin->login);
+    struct outcome o = { .why = a->why, .code = a->code, .text = a->text };
+    switch (a->outcome) {
+    case LOGIN_IN:
+        signin_accepted(s);
+        return;
+    case LOGIN_WRONG:
+        o.kind = OUTCOME_REFUSED;
+        break;
+    case LOGIN_SAYS:
+        o.kind = OUTCOME_SAYS;
+        break;
+    default:
+        o.kind = OUTCOME_UNAVAILABLE;
+        break;
+    }
+    signin_failed(s, &o, stage_of(s), o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent);
+}
+
+/* ---- bytes ---- */
+
+/* False: the attempt is over. */
+static bool flush_site(struct session *s)
+{
+    struct buf *out = &s->signin->to_site;
+    while (out->n > 0) {
+        ssize_t n = conn_write(s->site, out->at, out->n);
+        if (n == CONN_AGAIN)
+            break;
+        if (n < 0) {
+            failed(s, conn_why(s->site));
+            return false;
+        }
+        buf_take(out, (size_t)n);
+    }
+    conn_watch(s->site, WATCH_READ | (out->n > 0 ? WATCH_WRITE : 0));
+    return true;
+}
+
+static bool start_site_tls(struct session *s)
+{
+    struct signin *in = s->signin;
+    if (in->host != NULL && conn_tls_connect(s->site, in->site->tls[s->protocol], in->host, s->member))
+        return true;
+    failed(s, "memory");
+    return false;
+}
+
+static void step(struct session *s, enum login_step next)
+{
+    struct signin *in = s->signin;
+    if (login_greeted(in->login) && !in->order.starttls)
+        alarm_clear(&in->greeting);
+    if (next == LOGIN_DONE) {
+        answered(s);
+        return;
+    }
+    if (!flush_site(s) || next == LOGIN_MORE)
+        return;
+    if (start_site_tls(s))
+        handin_ready(s);
+}
+
+static void feed(struct session *s)
+{
+    struct signin *in = s->signin;
+    struct span input = buf_span(&in->from_site);
+    size_t had = input.n;
+    enum login_step next = login_feed(in->login, &input, &in->to_site);
+    buf_take(&in->from_site, had - input.n);
+    step(s, next);
+}
+
+static void read_site(struct session *s)
+{
+    struct signin *in = s->signin;
+    char *room = buf_space(&in->from_site, SITE_READ_BYTES);
+    ssize_t n = room != NULL ? conn_read(s->site, room, SITE_READ_BYTES) : CONN_BROKEN;
+    if (n == CONN_AGAIN)
+        return;
+    if (room == NULL)
+        failed(s, "too_much");
+    else if (n < 0)
+        failed(s, n == CONN_BROKEN ? conn_why(s->site) : "eof");
+    else {
+        buf_grew(&in->from_site, (size_t)n);
+        feed(s);
+    }
+}
+
+/* ---- TLS ---- */
+
+static void shake(struct session *s)
+{
+    struct signin *in = s->signin;
+    int done = conn_handshake(s->site);
+    if (done == CONN_AGAIN)
+        return;
+    if (done != 1) {
+        failed(s, conn_why(s->site));
+        return;
+    }
+    conn_watch(s->site, WATCH_READ);
+    if (in->order.implicit_tls)
+        feed(s); /* nothing to say yet: it reads the greeting */
+    else {
+        alarm_clear(&in->greeting);
+        step(s, login_protected(in->login, &in->to_site));
+    }
+}
+
+void handin_ready(struct session *s)
+{
+    if (conn_is_tls(s->site) && conn_tls_version(s->site) == NULL)
+        shake(s);
+    else
+        read_site(s);
+}
+
+static void on_site_ready(void *owner, unsigned events)
+{
+    struct session *s = owner;
+    if (!session_before_relay(s)) {
+        relay_site_ready(s, events);
+        return;
+    }
+    if (s->signin->to_site.n > 0 && (events & WATCH_WRITE) && !flush_site(s))
+        return;
+    if ((events & WATCH_READ) || conn_tls_version(s->site) == NULL)
+        handin_ready(s);
+}
+
+/* ---- start ---- */
+
+static void tell_who(struct session *s)
+{
+    struct signin *in = s->signin;
+    char sid[17];
+    if (in->sid[0] == '\0')
+        memcpy(in->sid, session_id_text(s, sid), sizeof sid);
+    in->forwarded = (struct forwarded){
+        .client = s->peer, .connected = conn_local(s->client), .session = span_of(in->sid), .ttl = s->ttl - 1
+    };
+}
+
+static bool may_forward(const struct site_config *site)
+{
+    bool verified = site->verify || site->pin_sha256[0] != '\0';
+    bool trusted = site->security == SECURITY_LOOPBACK || (site->security != SECURITY_CLEAR && verified);
+    return trusted && site->client_info == CLIENT_INFO_AUTO;
+}
+
+static void give_order(struct session *s)
+{
+    struct signin *in = s->signin;
+    const struct site_config *site = in->site->config;
+    tell_who(s);
+    in->order = (struct login_order){
+        .site = site,
+        .protocol = (enum protocol)s->protocol,
+        .implicit_tls = site->security == SECURITY_TLS,
+        .starttls = site->security == SECURITY_STARTTLS,
+        .may_forward = may_forward(site),
+        .client_mechanism = in->credentials.mechanism,
+        .user = span_of(in->store_name),
+        .credential = &in->credentials.secret,
+        .forwarded = &in->forwarded,
+        .client_id = buf_span(&in->client_id),
+    };
+}
+
+static bool announce_client(struct session *s)
+{
+    struct signin *in = s->signin;
+    if (in->site->config->client_info != CLIENT_INFO_PROXY2)
+        return true;
+    struct addr connected = conn_local(s->client);
+    return proxy_header_write(&in->to_site, &s->peer, &connected);
+}
+
+void handin_start(struct session *s, int fd)
+{
+    struct signin *in = s->signin;
+    in->dialed_ms = loop_now_ms();
+    give_order(s);
+    conn_set_options(fd);
+    s->site = conn_new(fd, on_site_ready, s);
+    login_free(&in->login);
+    in->login = login_new(&in->order);
+    if (s->site == NULL || in->login == NULL || !announce_client(s) ||
+        !alarm_set(&in->greeting, front.config->limits.greeting_timeout_ms, on_greeting_late)) {
+        failed(s, "memory");
+        return;
+    }
+    if (!flush_site(s))
+        return;
+    if (in->order.implicit_tls) {
+        if (start_site_tls(s))
+            shake(s);
+    } else {
+        feed(s);
+    }
+}

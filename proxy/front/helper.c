@@ -1,0 +1,210 @@
+/* Helpers. The asker owns its question; the list here only finds it again. */
+#include "proxy/front/helper.h"
+
+#include "proxy/front/hold.h"
+
+enum { ASKED_MOST = 2, MISSED_MS = 1000 };
+
+void helper_init(struct helper *h, enum role_kind kind, struct question *(*find)(uint64_t id))
+{
+    *h = (struct helper){ .kind = kind, .find = find };
+    list_init(&h->asked);
+}
+
+void question_init(struct question *q)
+{
+    *q = (struct question){ 0 };
+    list_init(&q->link);
+}
+
+/* ---- asking ---- */
+
+static void on_missed(struct alarm *a);
+
+static void expect_channel(struct helper *h)
+{
+    if (h->missed.place == 0 && !alarm_set(&h->missed, MISSED_MS, on_missed))
+        on_missed(&h->missed);
+}
+
+static void send_question(struct helper *h, struct question *q)
+{
+    struct message m = { .id = q->id };
+    q->on = NULL;
+    if (h->now == NULL) {
+        expect_channel(h);
+        return;
+    }
+    q->compose(q, &m);
+    q->times++;
+    if (ipc_send(h->now, &m))
+        q->on = h->now;
+    else
+        expect_channel(h); /* dead, or hopelessly full: what comes next will tell */
+}
+
+void helper_ask(struct helper *h, struct question *q)
+{
+    q->times = 0;
+    list_add(&h->asked, &q->link);
+    send_question(h, q);
+}
+
+void helper_cancel(struct question *q)
+{
+    if (list_empty(&q->link))
+        return;
+    list_remove(&q->link);
+    if (q->on != NULL && !ipc_send(q->on, &(struct message){ .type = MSG_CANCEL, .id = q->id }))
+        return; /* a dead channel has forgotten the question anyway */
+    q->on = NULL;
+}
+
+void helper_tell(struct helper *h, const struct message *m)
+{
+    if (h->now != NULL && !ipc_send(h->now, m))
+        return; /* the successor will be told by the list of what is held */
+}
+
+/* ---- answers ---- */
+
+static void finish(struct question *q, struct message *m)
+{
+    list_remove(&q->link);
+    q->on = NULL;
+    q->answered(q, m); /* may free q */
+}
+
+static bool is_answer(enum message_type type, enum role_kind kind)
+{
+    return type == (kind == ROLE_AUTH ? MSG_VERDICT : MSG_DIALED);
+}
+
+static void take_message(struct helper *h, struct ipc *from, struct message *m)
+{
+    if (m->type == MSG_REVOKE) {
+        hold_revoked(m->id, (enum revoke_why)m->revoke.why);
+        return;
+    }
+    struct question *q = is_answer(m->type, h->kind) ? h->find(m->id) : NULL;
+    if (q != NULL && q->on == from)
+        finish(q, m); /* else it was cancelled meanwhile, and nobody waits */
+}
+
+static bool is_waited_for(const struct helper *h, const struct ipc *channel)
+{
+    LIST_EACH(link, &h->asked)
+        if (OWNER_OF(link, struct question, link)->on == channel)
+            return true;
+    return false;
+}
+
+/* The predecessor is let go when it has answered everything. */
+static void release_before(struct helper *h)
+{
+    if (h->before != NULL && !is_waited_for(h, h->before))
+        ipc_free(&h->before);
+}
+
+static void on_message_now(void *owner, struct message *m)
+{
+    struct helper *h = owner;
+    take_message(h, h->now, m);
+}
+
+/* What the predecessor granted, the successor must count too. */
+static void on_message_before(void *owner, struct message *m)
+{
+    struct helper *h = owner;
+    uint64_t id = m->id;
+    bool granted = is_answer(m->type, h->kind);
+    take_message(h, h->before, m);
+    if (granted)
+        hold_tell(h, id);
+    release_before(h);
+}
+
+/* ---- channels ---- */
+
+static void on_missed(struct alarm *a)
+{
+    struct helper *h = OWNER_OF(a, struct helper, missed);
+    struct list failed;
+    list_init(&failed);
+    LIST_EACH_SAFE(link, &h->asked)
+        if (OWNER_OF(link, struct question, link)->on == NULL) {
+            list_remove(link);
+            list_add(&failed, link);
+        }
+    while (!list_empty(&failed))
+        finish(OWNER_OF(failed.next, struct question, link), NULL);
+}
+
+static void forget_channel(struct helper *h, const struct ipc *channel)
+{
+    LIST_EACH(link, &h->asked) {
+        struct question *q = OWNER_OF(link, struct question, link);
+        if (q->on == channel)
+            q->on = NULL;
+    }
+}
+
+static void ask_again(struct helper *h)
+{
+    struct list waiting;
+    list_init(&waiting);
+    LIST_EACH_SAFE(link, &h->asked)
+        if (OWNER_OF(link, struct question, link)->on == NULL) {
+            list_remove(link);
+            list_add(&waiting, link);
+        }
+    while (!list_empty(&waiting)) {
+        struct question *q = OWNER_OF(waiting.next, struct question, link);
+        if (q->times >= ASKED_MOST) {
+            finish(q, NULL);
+            continue;
+        }
+        list_remove(&q->link);
+        list_add(&h->asked, &q->link);
+        send_question(h, q);
+    }
+}
+
+static void on_closed_now(void *owner, const char *why)
+{
+    struct helper *h = owner;
+    (void)why; /* main logs the death of a role */
+    forget_channel(h, h->now);
+    ipc_free(&h->now);
+    expect_channel(h);
+}
+
+static void on_closed_before(void *owner, const char *why)
+{
+    struct helper *h = owner;
+    (void)why;
+    forget_channel(h, h->before);
+    ipc_free(&h->before);
+    ask_again(h);
+}
+
+void helper_connect(struct helper *h, int fd)
+{
+    static const struct ipc_events now = { on_message_now, on_closed_now };
+    static const struct ipc_events before = { on_message_before, on_closed_before };
+    struct ipc *channel = ipc_new(fd, &now, h);
+    if (channel == NULL)
+        return;
+    if (h->before != NULL) {
+        forget_channel(h, h->before);
+        ipc_free(&h->before);
+    }
+    h->before = h->now;
+    if (h->before != NULL)
+        ipc_set_events(h->before, &before);
+    h->now = channel;
+    alarm_clear(&h->missed);
+    hold_tell_all(h);
+    ask_again(h);
+    release_before(h);
+}

@@ -1,0 +1,484 @@
+/* The login in the order in which it happens: start, verdict, dial, hand-in, and how it ends.
+ *
+ * A refusal is told on a grid of time, so that nobody learns from a clock whether a mailbox exists: the first multiple
+ * of auth.failure_step_ms after the command was read, or the next. An outage is told at once. */
+#include "proxy/front/signin.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/base/log.h"
+#include "proxy/front/arrival.h"
+#include "proxy/front/dialogue.h"
+#include "proxy/front/relay.h"
+#include "proxy/net/loop.h"
+
+enum { CLIENT_ID_MAX = 8192, TO_SITE_MAX = 160 * 1024, FROM_SITE_MAX = 2 * SITE_INPUT_MAX };
+
+static const struct outcome unavailable = { .kind = OUTCOME_UNAVAILABLE };
+
+/* ---- life ---- */
+
+struct signin *signin_new(struct session *s)
+{
+    struct signin *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return NULL;
+    in->s = s;
+    buf_init_secret(&in->in, 2 * PIPELINED_MAX);
+    buf_init(&in->out, OUT_MAX);
+    buf_init(&in->client_id, CLIENT_ID_MAX);
+    buf_init_secret(&in->to_site, TO_SITE_MAX);
+    buf_init(&in->from_site, FROM_SITE_MAX);
+    imap_reader_init(&in->imap, (size_t)front.config->limits.sasl_bytes);
+    question_init(&in->verdict);
+    question_init(&in->dial);
+    in->forwarded.ttl = -1;
+    return in;
+}
+
+void signin_free(struct signin **pointer)
+{
+    struct signin *in = *pointer;
+    if (in == NULL)
+        return;
+    *pointer = NULL;
+    helper_cancel(&in->verdict);
+    helper_cancel(&in->dial);
+    alarm_clear(&in->budget);
+    alarm_clear(&in->moment);
+    alarm_clear(&in->greeting);
+    login_free(&in->login);
+    buf_fini(&in->in);
+    buf_fini(&in->out);
+    buf_fini(&in->client_id);
+    buf_fini(&in->to_site);
+    buf_fini(&in->from_site);
+    imap_reader_fini(&in->imap);
+    exchange_end(&in->exchange);
+    credentials_wipe(&in->credentials);
+    secret_wipe(&in->pop3_user);
+    free(in->host);
+    free(in);
+}
+
+/* ---- the log of one attempt ---- */
+
+static void log_who(struct log_line *l, const struct session *s)
+{
+    char sid[17];
+    const struct credentials *c = &s->signin->credentials;
+    const char *bare = s->protocol == IMAP ? "LOGIN" : "USER";
+    log_word(l, "sid", session_id_text(s, sid));
+    log_word(l, "proto", protocol_names[s->protocol]);
+    log_addr(l, "peer", &s->peer);
+    log_word(l, "tls", conn_tls_version(s->client) != NULL ? conn_tls_version(s->client) : "none");
+    log_word(l, "mechanism", c->mechanism == SASL_NONE ? bare : sasl_name(c->mechanism));
+    if (s->mailbox != NULL)
+        log_text(l, "user", span_of(s->mailbox));
+}
+
+static void log_where(struct log_line *l, const struct session *s)
+{
+    if (s->site_name != NULL)
+        log_text(l, "site", span_of(s->site_name));
+    log_addr(l, "backend", &s->backend);
+}
+
+static void log_times(struct log_line *l, const struct session *s)
+{
+    log_number(l, "auth_ms", s->auth_ms);
+    log_number(l, "dial_ms", s->dial_ms);
+    log_number(l, "handin_ms", s->handin_ms);
+}
+
+void signin_log_failure(struct session *s, const struct outcome *o)
+{
+    struct log_line l;
+    log_begin(&l, LOG_INFO, "login_failed");
+    log_who(&l, s);
+    log_where(&l, s);
+    log_word(&l, "result", outcome_results[o->kind]);
+    log_word(&l, "why", o->why);
+    log_times(&l, s);
+    if (s->mailbox == NULL)
+        log_text(&l, "login", span_of(s->signin->credentials.name));
+    log_end(&l);
+}
+
+static void log_success(struct session *s)
+{
+    struct log_line l;
+    log_begin(&l, LOG_INFO, "login");
+    log_who(&l, s);
+    log_where(&l, s);
+    log_word(&l, "result", "ok");
+    log_times(&l, s);
+    if (s->client_name != NULL)
+        log_text(&l, "client", span_of(s->client_name));
+    log_end(&l);
+}
+
+/* ---- how it ends ---- */
+
+/* The attempt leaves no trace but its answer. */
+static void forget_attempt(struct session *s)
+{
+    struct signin *in = s->signin;
+    alarm_clear(&in->budget);
+    handin_end(s);
+    login_free(&in->login);
+    credentials_wipe(&in->credentials);
+    in->n_tried = 0;
+    free(s->mailbox);
+    free(s->site_name);
+    s->mailbox = s->site_name = NULL;
+    s->backend = (struct addr){ 0 };
+    s->auth_ms = s->dial_ms = s->handin_ms = 0;
+}
+
+static bool is_bearer_refused(const struct session *s, const struct outcome *o)
+{
+    return o->kind == OUTCOME_REFUSED && sasl_is_bearer(s->signin->credentials.mechanism);
+}
+
+/* Tell the client, and read commands again. */
+static void tell(struct session *s)
+{
+    struct signin *in = s->signin;
+    struct outcome o = in->outcome;
+    struct buf words;
+    buf_init(&words, 4096);
+    bool bearer = is_bearer_refused(s, &o);
+    bool good;
+    if (bearer) /* RFC 7628 3.2.3: the error goes as a challenge first */
+        good = buf_printf(&words, "+ %s\r\n", exchange_refuse(&in->exchange, in->credentials.mechanism));
+    else
+        good = dialogues[s->protocol]->refuse(s, &o, &words);
+    forget_attempt(s);
+    if (o.kind == OUTCOME_REFUSED || o.kind == OUTCOME_SAYS)
+        in->failures++;
+    session_enter(s, S_LOGIN);
+    if (!good)
+        session_close(s, WHY_MEMORY);
+    else if (!bearer && in->failures >= front.config->limits.failed_logins) {
+        if (dialogues[s->protocol]->goodbye("Too many failed logins.", &words))
+            session_finish(s, WHY_FAILURES, buf_span(&words));
+        else
+            session_close(s, WHY_MEMORY);
+    } else if (session_say(s, buf_span(&words)))
+        arrival_read_on(s);
+    buf_fini(&words);
+}
+
+static void on_moment(struct alarm *a)
+{
+    tell(OWNER_OF(a, struct signin, moment)->s);
+}
+
+/* The next point of the grid that is not yet over. */
+static int64_t until_moment(const struct signin *in)
+{
+    int64_t step = front.config->auth.failure_step_ms;
+    int64_t spent = loop_now_ms() - in->read_ms;
+    return (spent / step + 1) * step - spent;
+}
+
+/* auth and backends need not count this attempt any more. */
+static void tell_helpers(struct session *s, enum login_result result)
+{
+    if (s->admitted) {
+        helper_tell(
+            &front.auth,
+            &(struct message){ .type = MSG_LOGIN_RESULT, .id = s->id, .login_result = { .result = (uint8_t)result } });
+        helper_tell(&front.auth, &(struct message){ .type = MSG_SESSION_GONE, .id = s->id });
+    }
+    if (s->leased)
+        helper_tell(
+            &front.backends,
+            &(struct message){ .type = MSG_DIAL_OUTCOME, .id = s->id, .dial_outcome = { .stage = STAGE_GONE } });
+    s->admitted = s->leased = false;
+}
+
+static void end_attempt(struct session *s, const struct outcome *o)
+{
+    struct signin *in = s->signin;
+    in->outcome = *o;
+    signin_log_failure(s, o);
+    tell_helpers(s, o->kind == OUTCOME_UNAVAILABLE ? LOGIN_UNREACHABLE : LOGIN_REFUSED);
+    helper_cancel(&in->verdict);
+    helper_cancel(&in->dial);
+    handin_end(s);
+    alarm_clear(&in->budget);
+    bool secret_moment = o->kind == OUTCOME_REFUSED || o->kind == OUTCOME_SAYS;
+    if (!secret_moment) {
+        tell(s);
+        return;
+    }
+    session_enter(s, S_REFUSE);
+    if (!alarm_set(&in->moment, until_moment(in), on_moment))
+        session_close(s, WHY_MEMORY);
+}
+
+static void end_unavailable(struct session *s, const char *why)
+{
+    struct outcome o = unavailable;
+    o.why = why;
+    end_attempt(s, &o);
+}
+
+static void on_budget(struct alarm *a)
+{
+    end_unavailable(OWNER_OF(a, struct signin, budget)->s, "budget");
+}
+
+void signin_abort(struct session *s)
+{
+    struct signin *in = s->signin;
+    helper_cancel(&in->verdict);
+    helper_cancel(&in->dial);
+    alarm_clear(&in->budget);
+    alarm_clear(&in->moment);
+    handin_end(s);
+    credentials_wipe(&in->credentials);
+    exchange_end(&in->exchange);
+}
+
+/* ---- dial ---- */
+
+static void compose_dial(struct question *q, struct message *m)
+{
+    struct signin *in = OWNER_OF(q, struct signin, dial);
+    const struct session *s = in->s;
+    int64_t left = in->budget.at_ms - loop_now_ms();
+    m->type = MSG_DIAL;
+    m->dial = (struct msg_dial){ .protocol = s->protocol,
+                                 .ms_left = left > 0 ? (uint64_t)left : 0,
+                                 .site = span_of(s->site_name),
+                                 .mailbox = span_of(s->mailbox),
+                                 .tried = span_bytes(in->tried, in->n_tried * sizeof in->tried[0]) };
+}
+
+/* status of a dial that gave no connection, in words of the log. */
+static const char *dial_why(const struct message *m)
+{
+    static const char *const words[DIAL_STATUSES] = { "dialed", "unreachable", "no_site", "loop" };
+    return m == NULL ? "no_backends" : words[m->dialed.status];
+}
+
+static void on_dialed(struct question *q, struct message *m)
+{
+    struct signin *in = OWNER_OF(q, struct signin, dial);
+    struct session *s = in->s;
+    int fd = m != NULL && m->dialed.status == DIAL_OK ? ipc_take_fd(m, 0) : -1;
+    s->dial_ms += (uint32_t)(loop_now_ms() - in->step_ms);
+    if (fd < 0) {
+        end_unavailable(s, dial_why(m));
+        return;
+    }
+    free(in->host);
+    in->host = span_copy(m->dialed.host);
+    s->member = m->dialed.member;
+    s->backend = m->dialed.address;
+    s->leased = true;
+    session_enter(s, S_HANDIN);
+    handin_start(s, fd);
+}
+
+static void dial(struct session *s)
+{
+    struct signin *in = s->signin;
+    in->step_ms = loop_now_ms();
+    in->dial.id = s->id;
+    in->dial.compose = compose_dial;
+    in->dial.answered = on_dialed;
+    helper_ask(&front.backends, &in->dial);
+}
+
+/* ---- verdict ---- */
+
+static const char *closed_word(struct span why)
+{
+    static const char *const words[] = { "unknown", "protocol_off", "delegate",    "name",
+                                         "no_map",  "no_site",      "address_full" };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (span_eq(why, span_of(words[i])))
+            return words[i];
+    return "other";
+}
+
+static bool keep_verdict(struct session *s, const struct msg_verdict *v)
+{
+    struct signin *in = s->signin;
+    in->user_full = v->user_full;
+    in->sessions_max = v->sessions_max;
+    in->site = front_site(v->site);
+    s->mailbox = span_copy(v->mailbox);
+    s->site_name = span_copy(v->site);
+    if (s->mailbox == NULL || s->site_name == NULL || v->store_name.n >= sizeof in->store_name)
+        return false;
+    memset(in->store_name, 0, sizeof in->store_name);
+    memcpy(in->store_name, v->store_name.at, v->store_name.n);
+    return true;
+}
+
+static void refuse(struct session *s, const struct msg_verdict *v)
+{
+    struct outcome o = { .kind = OUTCOME_REFUSED, .why = closed_word(v->why) };
+    if (v->mailbox.n > 0)
+        s->mailbox = span_copy(v->mailbox);
+    if (v->status == VERDICT_REFUSED)
+        end_attempt(s, &o);
+    else if (v->status == VERDICT_UNAVAILABLE)
+        end_unavailable(s, o.why);
+    else {
+        o.kind = OUTCOME_UNAVAILABLE;
+        signin_log_failure(s, &o);
+        session_dismiss(s, WHY_ADDRESS_FULL, "Too many connections, please try again later.");
+    }
+}
+
+static void on_verdict(struct question *q, struct message *m)
+{
+    struct signin *in = OWNER_OF(q, struct signin, verdict);
+    struct session *s = in->s;
+    s->auth_ms = (uint32_t)(loop_now_ms() - in->step_ms);
+    if (m == NULL) {
+        end_unavailable(s, "no_auth");
+        return;
+    }
+    if (m->verdict.status != VERDICT_OK) {
+        refuse(s, &m->verdict);
+        return;
+    }
+    s->admitted = true;
+    if (!keep_verdict(s, &m->verdict) || in->site == NULL) {
+        end_unavailable(s, "no_site"); /* a site that only auth's generation knows */
+        return;
+    }
+    session_enter(s, S_DIAL);
+    dial(s);
+}
+
+/* ---- start ---- */
+
+static void compose_ask(struct question *q, struct message *m)
+{
+    struct signin *in = OWNER_OF(q, struct signin, verdict);
+    const struct session *s = in->s;
+    m->type = MSG_ASK;
+    m->ask = (struct msg_ask){ .protocol = s->protocol,
+                               .mechanism = (uint8_t)in->credentials.mechanism,
+                               .trusted_hop = s->trusted,
+                               .name = span_of(in->credentials.name),
+                               .authzid = span_of(in->credentials.authzid),
+                               .client = s->peer };
+}
+
+void signin_start(struct session *s)
+{
+    struct signin *in = s->signin;
+    in->read_ms = in->step_ms = loop_now_ms();
+    in->verdict.id = s->id;
+    in->verdict.compose = compose_ask;
+    in->verdict.answered = on_verdict;
+    session_enter(s, S_AUTH);
+    if (in->credentials.secret.n == 0) { /* to some verifiers an empty password is no question at all */
+        end_attempt(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "empty_password" });
+        return;
+    }
+    if (s->ttl == 0) { /* it has been handed round by front ends that point at each other */
+        end_unavailable(s, "loop");
+        return;
+    }
+    if (!alarm_set(&in->budget, front.config->limits.site_login_timeout_s * SECOND, on_budget)) {
+        session_close(s, WHY_MEMORY);
+        return;
+    }
+    helper_ask(&front.auth, &in->verdict);
+}
+
+/* ---- what the hand-in came to ---- */
+
+static const char *const stage_words[DIAL_STAGES] = { "connect", "tls", "greeting", "login", "in", "gone" };
+
+static void report(struct session *s, enum dial_stage stage, enum dial_fault fault, const char *why)
+{
+    helper_tell(&front.backends, &(struct message){
+                                     .type = MSG_DIAL_OUTCOME,
+                                     .id = s->id,
+                                     .dial_outcome = {.stage = (uint8_t)stage,
+                                                      .fault = (uint8_t)fault,
+                                                      .ms = (uint64_t)(loop_now_ms() - s->signin->dialed_ms),
+                                                      .why = span_of(why != NULL ? why : "")}
+    });
+}
+
+/* Another member, as long as no credential has been sent and there is time. */
+static bool try_next(struct session *s)
+{
+    struct signin *in = s->signin;
+    if (in->n_tried == TRIED_MAX)
+        return false;
+    in->tried[in->n_tried++] = s->member;
+    handin_end(s);
+    login_free(&in->login);
+    helper_tell(&front.backends,
+                &(struct message){ .type = MSG_DIAL_OUTCOME, .id = s->id, .dial_outcome = { .stage = STAGE_GONE } });
+    s->leased = false;
+    session_enter(s, S_DIAL);
+    dial(s);
+    return true;
+}
+
+static void log_retry(struct session *s, const struct outcome *o, enum dial_stage stage)
+{
+    struct log_line l;
+    log_begin(&l, LOG_WARNING, "member_failed");
+    log_who(&l, s);
+    log_where(&l, s);
+    log_word(&l, "stage", stage_words[stage]);
+    log_word(&l, "why", o->why);
+    log_end(&l);
+}
+
+void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, bool retry)
+{
+    s->handin_ms += (uint32_t)(loop_now_ms() - s->signin->dialed_ms);
+    report(s, stage, o->kind == OUTCOME_UNAVAILABLE ? FAULT_MEMBER : FAULT_OTHER, o->why);
+    if (o->kind == OUTCOME_UNAVAILABLE)
+        log_retry(s, o, stage);
+    if (!retry || !try_next(s))
+        end_attempt(s, o);
+}
+
+static bool welcome(struct session *s)
+{
+    struct buf words;
+    buf_init(&words, OUT_MAX);
+    bool good = dialogues[s->protocol]->welcome(s, login_answer(s->signin->login), &words);
+    if (!good)
+        session_close(s, WHY_MEMORY);
+    else
+        good = session_say(s, buf_span(&words));
+    buf_fini(&words);
+    return good;
+}
+
+void signin_accepted(struct session *s)
+{
+    struct signin *in = s->signin;
+    s->handin_ms += (uint32_t)(loop_now_ms() - in->dialed_ms);
+    report(s, STAGE_IN, FAULT_NONE, NULL);
+    if (in->user_full) {
+        end_attempt(
+            s, &(struct outcome){ .kind = OUTCOME_TOO_MANY, .why = "user_full", .sessions_max = in->sessions_max });
+        return;
+    }
+    helper_tell(&front.auth, &(struct message){
+                                 .type = MSG_LOGIN_RESULT, .id = s->id, .login_result = { .result = LOGIN_ACCEPTED } });
+    s->signed_in = true;
+    log_success(s);
+    if (welcome(s))
+        relay_begin(s);
+}

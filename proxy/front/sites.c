@@ -1,0 +1,65 @@
+/* Sites as the hand-in needs them: their settings and one TLS context for each protocol. */
+#include <stdlib.h>
+
+#include "config/bundle.h"
+#include "proxy/front/process.h"
+
+static struct tls_client *new_tls(const struct site_config *site, enum protocol protocol, struct span bundle,
+                                  struct buf *why)
+{
+    const char *ca = site->ca_file[0] != '\0' ? site->ca_file : front.config->tls.ca_file;
+    return tls_client_new(&(struct tls_client_order){ .ca_name = ca,
+                                                      .ca = bundle_find(bundle, ca),
+                                                      .verify = site->verify,
+                                                      .verify_name = site->verify_name,
+                                                      .pin_sha256 = site->pin_sha256,
+                                                      .min_version = (int)site->tls_min_version,
+                                                      .ciphers = site->tls_ciphers,
+                                                      .alpn = protocol_names[protocol] },
+                          why);
+}
+
+static bool site_init(struct site *site, const struct site_config *config, struct span bundle, struct buf *why)
+{
+    site->config = config;
+    if (config->security != SECURITY_TLS && config->security != SECURITY_STARTTLS)
+        return true;
+    for (enum protocol p = 0; p < PROTOCOLS; p++)
+        if (config->serves[p] && (site->tls[p] = new_tls(config, p, bundle, why)) == NULL)
+            return false;
+    return true;
+}
+
+/* A bearer mechanism can succeed only if every site lists it. */
+static void find_bearers(void)
+{
+    const struct config *c = front.config;
+    for (enum sasl_mechanism m = SASL_NONE + 1; m < SASL_MECHANISMS; m++) {
+        front.bearer[m] = sasl_is_bearer(m) && c->n_sites > 0;
+        for (size_t i = 0; front.bearer[m] && i < c->n_sites; i++) {
+            bool listed = false;
+            for (size_t k = 0; k < c->sites[i].bearer.n; k++)
+                listed = listed || span_eq_nocase(span_of(c->sites[i].bearer.at[k]), span_of(sasl_name(m)));
+            front.bearer[m] = listed;
+        }
+    }
+}
+
+bool sites_init(struct span bundle, struct buf *why)
+{
+    const struct config *c = front.config;
+    front.sites = calloc(c->n_sites + 1, sizeof *front.sites);
+    if (front.sites == NULL)
+        return false;
+    for (size_t i = 0; i < c->n_sites; i++)
+        if (!site_init(&front.sites[i], &c->sites[i], bundle, why))
+            return false;
+    find_bearers();
+    return true;
+}
+
+const struct site *front_site(struct span name)
+{
+    ptrdiff_t i = config_site(front.config, name);
+    return i >= 0 ? &front.sites[i] : NULL;
+}
