@@ -21,6 +21,7 @@ struct conn {
     uint8_t read_needs; /* what OpenSSL needs before the next read (write) can go on */
     uint8_t write_needs;
     bool read_dry; /* the last read found nothing: what OpenSSL still holds is half a record */
+    bool read_full; /* … found as much as there was room for */
     bool greeted, is_client;
     SSL *ssl;
     struct watch *watch;
@@ -178,6 +179,7 @@ static ssize_t tls_result(struct conn *c, int returned, uint8_t *direction)
 static ssize_t clear_read(struct conn *c, void *to, size_t room, int flags)
 {
     ssize_t n = recv(c->fd, to, room, flags);
+    c->read_full = n == (ssize_t)room;
     if (n > 0)
         return n;
     if (n == 0)
@@ -198,6 +200,11 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
         return tls_result(c, done, &c->read_needs);
     needs(c, &c->read_needs, WATCH_READ);
     return (ssize_t)n;
+}
+
+bool conn_has_more(const struct conn *c)
+{
+    return c->ssl != NULL ? holds_bytes(c) : c->read_full;
 }
 
 ssize_t conn_peek(struct conn *c, void *to, size_t room)

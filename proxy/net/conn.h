@@ -30,6 +30,8 @@ void conn_watch(struct conn *c, unsigned events);
 
 /* 1 to room bytes, or a conn_result. */
 ssize_t conn_read(struct conn *c, void *to, size_t room);
+/* After a read: is it worth reading again at once? Bytes are inside OpenSSL, or the last read filled its room. */
+bool conn_has_more(const struct conn *c);
 /* Look at what waits in the kernel without taking it; in clear only. As conn_read. */
 ssize_t conn_peek(struct conn *c, void *to, size_t room);
 /* 1 to n bytes, or a conn_result. What was refused must be offered again unchanged in content (at any address). */

@@ -290,6 +290,11 @@ struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner)
     return channel;
 }
 
+void ipc_set_events(struct ipc *channel, const struct ipc_events *events)
+{
+    channel->events = events;
+}
+
 void ipc_free(struct ipc **pointer)
 {
     struct ipc *channel = *pointer;

@@ -22,6 +22,7 @@ bool ipc_pair(int fds[2]) MUST_CHECK; /* close-on-exec, non-blocking */
 
 /* The channel owns fd from now on, whatever is returned. NULL: no memory. */
 struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner);
+void ipc_set_events(struct ipc *channel, const struct ipc_events *events); /* another life: from the next message on */
 void ipc_free(struct ipc **channel); /* safe inside its callbacks and for NULL; queued messages are lost */
 
 /* Never blocks. Queues while the channel is full. The descriptors in m stay the caller's (the kernel makes copies at
