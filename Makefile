@@ -4,7 +4,10 @@
 # A variant of the build lives in a folder of its own: `make BUILD=build/asan SANITIZE=address,undefined`.
 BUILD ?= build
 SANITIZE ?=
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+QUIET = $(if $(V),,@echo "  $@";)
 PACKAGES = libuv openssl libcares libconfig
 
 OPTIMIZE ?= -O2 -g
@@ -33,11 +36,11 @@ UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test
 all: $(BUILD)/homeward
 
 $(BUILD)/homeward: $(OBJECTS)
-	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(QUIET)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Every unit test links the whole house but main: the linker takes what it needs from the archive.
 $(BUILD)/parts.a: $(PARTS)
@@ -45,7 +48,7 @@ $(BUILD)/parts.a: $(PARTS)
 	$(AR) qcs $@ $^
 
 $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
-	$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
 .PRECIOUS: $(BUILD)/%.o
 unit: $(UNIT_TESTS)
