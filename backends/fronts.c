@@ -104,7 +104,7 @@ static void answer_no(struct front *f, uint64_t id, enum dial_status status, con
         .type = MSG_DIALED, .id = id, .dialed = {.status = (uint8_t)status, .why = span_of(why)}
     };
     if (!ipc_send(f->channel, &m))
-        log_say(LOG_WARNING, "backends", "a front does not read: an answer is lost");
+        log_say(LOG_DEBUG, "backends", "a front does not read: an answer is lost");
 }
 
 /* False: the front does not take it. */

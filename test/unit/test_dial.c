@@ -18,24 +18,32 @@
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"
 
-/* ---- a DNS that knows one name: first an address where nobody listens, then 127.0.0.1 ---- */
+/* ---- a DNS that knows two names: one begins with addresses where nobody listens, one with one that stalls ---- */
 
 struct dns_wait {
     struct later later;
     dns_done_fn *done;
     void *owner;
-    bool known;
+    const char *name;
+};
+
+static const struct {
+    const char *name, *addrs[3];
+} known[] = {
+    {"refuses.example", { "127.0.0.9", "::1", "127.0.0.1" }},
+    { "stalls.example", { "127.0.0.1", "127.0.0.2" }       },
 };
 
 static void deliver(struct later *l)
 {
     struct dns_wait *w = OWNER_OF(l, struct dns_wait, later);
     struct dns_answer answer = { .status = DNS_NO_NAME, .reason = "NXDOMAIN" };
-    if (w->known) {
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strcmp(known[i].name, w->name) != 0)
+            continue;
         answer = (struct dns_answer){ .status = DNS_OK, .reason = "ok", .ttl_ms = 60000 };
-        assert_true(addr_parse(SPAN("127.0.0.9"), 0, &answer.addrs[answer.n++]));
-        assert_true(addr_parse(SPAN("::1"), 0, &answer.addrs[answer.n++]));
-        assert_true(addr_parse(SPAN("127.0.0.1"), 0, &answer.addrs[answer.n++]));
+        for (size_t a = 0; a < COUNT_OF(known[i].addrs) && known[i].addrs[a] != NULL; a++)
+            assert_true(addr_parse(span_of(known[i].addrs[a]), 0, &answer.addrs[answer.n++]));
     }
     w->done(w->owner, &answer);
     free(w);
@@ -46,7 +54,7 @@ struct dns_wait *dns_ask(const char *name, dns_done_fn *done, void *owner)
     struct dns_wait *w = calloc(1, sizeof *w);
     w->done = done;
     w->owner = owner;
-    w->known = strcmp(name, "known.example") == 0;
+    w->name = name;
     loop_later(&w->later, deliver);
     return w;
 }
@@ -386,7 +394,7 @@ static void test_never_dialled(void **state UNUSED)
 static void test_names(void **state UNUSED)
 {
     build(1, (int[]){ ANSWERS });
-    backends[0].host = "known.example";
+    backends[0].host = "refuses.example";
     backends[0].literal = (struct addr){ 0 };
     open_all();
     struct asked a;
@@ -409,6 +417,29 @@ static void test_names(void **state UNUSED)
     assert_string_equal(a.result.why, "NXDOMAIN");
     assert_int_equal(member_look(&site->members[0], IMAP).state, HEALTH_AVOIDED);
     end(&a);
+    close_all();
+}
+
+/* The first address stalls: a quarter of a second later the second one is tried beside it, and wins. */
+static void test_staggers(void **state UNUSED)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1) };
+    struct asked a;
+    build(1, (int[]){ STALLS });
+    at.sin_port = htons(backends[0].imap_port);
+    int second = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(second, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(second, 4), 0);
+    backends[0].host = "stalls.example";
+    backends[0].literal = (struct addr){ 0 };
+    open_all();
+    ask(&a, 5000, SPAN_NONE);
+    loop_run();
+    assert_int_equal(a.result.status, DIAL_OK);
+    assert_int_equal(a.result.address.bytes[3], 2);
+    assert_in_range(a.ms, 240, 1200);
+    end(&a);
+    close(second);
     close_all();
 }
 
@@ -572,8 +603,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connects), cmocka_unit_test(test_members),       cmocka_unit_test(test_second_member),
         cmocka_unit_test(test_tried),    cmocka_unit_test(test_never_dialled), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_ranks),    cmocka_unit_test(test_two_share),     cmocka_unit_test(test_moves),
-        cmocka_unit_test(test_given_up), cmocka_unit_test(test_no_affinity),   cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_staggers), cmocka_unit_test(test_ranks),         cmocka_unit_test(test_two_share),
+        cmocka_unit_test(test_moves),    cmocka_unit_test(test_given_up),      cmocka_unit_test(test_no_affinity),
+        cmocka_unit_test(test_cancel),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
