@@ -50,18 +50,18 @@ struct session *front_session(uint64_t id)
     return s != NULL && s->id == id ? s : NULL;
 }
 
-bool front_admit(struct session *s)
+bool front_has_room(void)
 {
-    if (places.n_free == 0)
-        return false;
+    return places.n_free > 0;
+}
+
+void front_admit(struct session *s)
+{
     uint32_t place = places.free[--places.n_free];
     s->id = ++places.serial << PLACE_BITS | place;
     places.at[place] = s;
     list_add(&front.sessions, &s->link);
     front.n_sessions++;
-    if (places.n_free == 0)
-        listeners_pause(true); /* the next one would need a descriptor that is not there */
-    return true;
 }
 
 static void leave_if_done(void);
@@ -73,7 +73,6 @@ void front_left(struct session *s)
     places.free[places.n_free++] = place;
     list_remove(&s->link);
     front.n_sessions--;
-    listeners_pause(false);
     leave_if_done();
 }
 

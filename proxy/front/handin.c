@@ -26,11 +26,18 @@ static enum dial_stage stage_of(const struct session *s)
     return STAGE_LOGIN;
 }
 
+/* The member's connection or its TLS came to grief. */
 static void failed(struct session *s, const char *why)
 {
     struct signin *in = s->signin;
     struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
-    signin_failed(s, &o, stage_of(s), in->login == NULL || !login_credential_sent(in->login));
+    signin_failed(s, &o, stage_of(s), FAULT_MEMBER, in->login == NULL || !login_credential_sent(in->login));
+}
+
+static void failed_here(struct session *s, const char *why)
+{
+    struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
+    signin_failed(s, &o, stage_of(s), FAULT_OTHER, false);
 }
 
 static void on_greeting_late(struct alarm *a)
@@ -59,7 +66,10 @@ static void answered(struct session *s)
         o.kind = OUTCOME_UNAVAILABLE;
         break;
     }
-    signin_failed(s, &o, stage_of(s), o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent);
+    /* What it answers to one user's credential says nothing about the member; what it does before that does. */
+    bool retry = o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent;
+    bool ours = span_eq(span_of(a->why), SPAN("unwritable")) || span_eq(span_of(a->why), SPAN("no_memory"));
+    signin_failed(s, &o, stage_of(s), retry && !ours ? FAULT_MEMBER : FAULT_OTHER, retry && !ours);
 }
 
 /* ---- bytes ---- */
@@ -87,7 +97,7 @@ static bool start_site_tls(struct session *s)
     struct signin *in = s->signin;
     if (in->host != NULL && conn_tls_connect(s->site, in->site->tls[s->protocol], in->host, s->member))
         return true;
-    failed(s, "memory");
+    failed_here(s, "memory");
     return false;
 }
 
@@ -234,7 +244,7 @@ void handin_start(struct session *s, int fd)
     in->login = login_new(&in->order);
     if (s->site == NULL || in->login == NULL || !announce_client(s) ||
         !alarm_set(&in->greeting, front.config->limits.greeting_timeout_ms, on_greeting_late)) {
-        failed(s, "memory");
+        failed_here(s, "memory");
         return;
     }
     if (!flush_site(s))

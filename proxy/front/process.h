@@ -40,8 +40,9 @@ struct front {
 
 extern struct front front;
 
-struct session *front_session(uint64_t id);     /* NULL: it is gone */
-bool front_admit(struct session *s) MUST_CHECK; /* gives it its id and a place */
+struct session *front_session(uint64_t id); /* NULL: it is gone */
+bool front_has_room(void);
+void front_admit(struct session *s); /* gives it its id and a place; there is room */
 void front_left(struct session *s);
 
 /* Connections before login, per block of addresses. False: too many. */

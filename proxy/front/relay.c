@@ -21,7 +21,7 @@ static void on_quiet(struct deadline *d)
     conn_rest(s->client);
     conn_rest(s->site);
     if (s->leaving)
-        relay_dismiss(s, (enum why)s->why, s->bye);
+        relay_dismiss(s, (enum why)s->bye_why, s->bye);
 }
 
 static void on_idle(struct deadline *d)
@@ -39,9 +39,7 @@ static void on_silent(struct deadline *d)
 static void on_grace_over(struct deadline *d)
 {
     struct session *s = OWNER_OF(d, struct session, answer);
-    enum why why = (enum why)s->why;
-    s->why = WHY_NONE;
-    session_close(s, why);
+    session_close(s, (enum why)s->bye_why);
 }
 
 void relay_init(void)
@@ -68,11 +66,15 @@ static void client_progress(struct session *s)
     deadline_again(&idle[s->protocol], &s->limit);
 }
 
-/* The store has something to answer from the first byte after its last word. */
+/* The store has something to answer from the client's last byte on. */
 static void expect_answer(struct session *s)
 {
-    if (!s->leaving && list_empty(&s->answer.link))
+    if (s->leaving)
+        return;
+    if (list_empty(&s->answer.link))
         deadline_start(&silent, &s->answer);
+    else
+        deadline_again(&silent, &s->answer); /* a long upload is no silence */
 }
 
 static void answer_came(struct session *s)
@@ -182,12 +184,10 @@ static void account(const struct way *w, struct span bytes)
 {
     struct session *s = w->s;
     if (w->up) {
-        s->up_bytes += bytes.n;
         follow_up(&s->follow, bytes);
         client_progress(s);
         expect_answer(s);
     } else {
-        s->down_bytes += bytes.n;
         follow_down(&s->follow, bytes);
         answer_came(s);
     }
@@ -207,6 +207,7 @@ static size_t fill(const struct way *w)
         if (got < 0) {
             w->flow->ended = true;
             w->flow->cut = got != CONN_EOF;
+            w->flow->broken = got == CONN_BROKEN;
             break;
         }
         n += (size_t)got;
@@ -226,7 +227,7 @@ static bool pass_end_on(const struct way *w)
     struct session *s = w->s;
     if (!w->flow->ended || w->flow->end_told)
         return true;
-    bool cut = w->flow->cut && !s->follow.leaving && (w->up || conn_is_tls(s->site));
+    bool cut = w->flow->cut && !s->follow.leaving;
     if (!w->up) {
         lost_site(s, why_of(w, true, cut));
         return false;
@@ -234,24 +235,24 @@ static bool pass_end_on(const struct way *w)
     if (conn_end(w->sink, cut) == CONN_AGAIN)
         return true;
     w->flow->end_told = true;
+    expect_answer(s); /* a store that does not end its side either is not waited for without end */
     return true;
 }
 
-/* What the client hears when the store has gone: its own words if it said good-bye, else ours where a line may be put
- * in. A cut stays a cut: no close_notify makes it look like an end. */
+/* What the client hears when the store has gone: its own good-bye if it said one, else ours where a line may be put in.
+ * A cut that cannot be explained stays a cut: no close_notify makes it look like an end. */
 static void lost_site(struct session *s, enum why why)
 {
     static const char reason[] = "The connection to your mailbox was lost; please try again later.";
+    bool waits = s->protocol == IMAP || !list_empty(&s->answer.link); /* for a line from us */
     struct buf words;
-    s->closed_by_site = true;
-    if (why == WHY_LOGOUT || why == WHY_SITE_EOF) {
-        session_finish(s, why, SPAN_NONE);
-        return;
-    }
-    bool may_speak = follow_is_between_lines(&s->follow) && (s->protocol == IMAP || !list_empty(&s->answer.link));
     buf_init(&words, 256);
-    if (may_speak && dialogues[s->protocol]->goodbye(reason, &words))
+    if (s->follow.leaving)
+        session_finish(s, why, SPAN_NONE);
+    else if (waits && follow_is_between_lines(&s->follow) && dialogues[s->protocol]->goodbye(reason, &words))
         session_finish(s, why, buf_span(&words));
+    else if (why == WHY_SITE_EOF)
+        session_finish(s, why, SPAN_NONE);
     else
         session_cut(s, why);
     buf_fini(&words);
@@ -281,6 +282,11 @@ static bool carry(const struct way *w)
 {
     size_t n = fill(w);
     struct span bytes = { front.scratch, n };
+    if (w->up && w->flow->broken) {
+        session_close(w->s, why_of(w, true, true));
+        return false;
+    }
+    *(w->up ? &w->s->up_bytes : &w->s->down_bytes) += n;
     if (n > 0) {
         account(w, bytes);
         ssize_t gone = push(w, bytes);
@@ -314,11 +320,10 @@ static bool is_safe(const struct session *s)
 static void say_bye(struct session *s)
 {
     struct buf words;
-    enum why why = (enum why)s->why;
+    enum why why = (enum why)s->bye_why;
     buf_init(&words, 512);
     relay_leave_queues(s);
     s->leaving = false;
-    s->why = WHY_NONE;
     bool spoken = s->protocol == IMAP && !s->follow.opaque && dialogues[IMAP]->goodbye(s->bye, &words);
     session_finish(s, why, spoken ? buf_span(&words) : SPAN_NONE);
     buf_fini(&words);
@@ -362,7 +367,7 @@ static bool begin_with(const struct way *w, struct buf *first)
     if (first->n == 0)
         return true;
     account(w, buf_span(first));
-    ssize_t gone = push(w, buf_span(first));
+    ssize_t gone = w->flow->held == NULL ? push(w, buf_span(first)) : 0;
     if (gone < 0)
         return sink_broken(w);
     buf_take(first, (size_t)gone);
@@ -382,7 +387,6 @@ void relay_begin(struct session *s)
     deadline_start(&idle[s->protocol], &s->limit);
     conn_login_over(s->client);
     conn_login_over(s->site);
-    uint64_t up_bytes = s->up_bytes; /* what was read before is counted already */
     s->up.ended = in->client_ended;
     if (!hold(&s->down, buf_span(&in->out))) {
         session_close(s, WHY_MEMORY);
@@ -390,7 +394,6 @@ void relay_begin(struct session *s)
     }
     if (!begin_with(&up, &in->in))
         return;
-    s->up_bytes = up_bytes;
     if (!begin_with(&down, &in->from_site))
         return;
     signin_free(&s->signin);
@@ -401,7 +404,7 @@ void relay_begin(struct session *s)
 void relay_dismiss(struct session *s, enum why why, const char *reason)
 {
     s->bye = reason;
-    s->why = (uint8_t)why;
+    s->bye_why = (uint8_t)why;
     if (is_safe(s) || s->follow.opaque) {
         say_bye(s);
         return;

@@ -159,9 +159,10 @@ static struct session *session_new(struct port *port, int fd, const struct addr 
     conn_set_options(fd);
     s->client = conn_new(fd, on_client_ready, s);
     s->signin = s->client != NULL ? signin_new(s) : NULL;
-    if (s->signin != NULL && front_admit(s))
+    if (s->signin != NULL) {
+        front_admit(s);
         return s;
-    signin_free(&s->signin);
+    }
     conn_free(&s->client);
     free(s);
     return NULL;
@@ -187,13 +188,13 @@ void session_open(struct port *port, int fd, const struct addr *peer)
         close(fd);
         return;
     }
-    bool counted = front_count(peer);
-    struct session *s = counted ? session_new(port, fd, peer) : NULL;
+    if (!front_has_room() || !front_count(peer)) {
+        refuse_at_the_door(port, fd);
+        return;
+    }
+    struct session *s = session_new(port, fd, peer);
     if (s == NULL) {
-        if (counted)
-            front_uncount(peer);
-        else
-            refuse_at_the_door(port, fd);
+        front_uncount(peer);
         return;
     }
     s->counted = true;

@@ -62,6 +62,7 @@ struct flow {
     struct buf *held; /* what the sink did not take; NULL most of the time */
     bool ended;       /* the source has come to its end … */
     bool cut;         /* … without saying so */
+    bool broken;      /* … and its conn is of no use any more */
     bool end_told;    /* and the sink has been told */
 };
 
@@ -71,12 +72,12 @@ struct session {
     uint8_t state;    /* enum session_state */
     uint8_t protocol; /* enum protocol */
     uint8_t why;      /* enum why, once it is closing */
+    uint8_t bye_why;  /* … of `leaving` */
     uint8_t ttl;      /* how many more front ends may follow */
     bool counted;     /* in the front's table of connections before login */
     bool admitted;    /* auth counts it */
     bool signed_in;
     bool leased; /* backends counts it */
-    bool closed_by_site;
     bool leaving; /* a BYE is due at the next safe point */
     bool overdue; /* the time for the login is over; an answer is still under way */
     bool trusted; /* the client's address was told by a trusted front end */
@@ -95,7 +96,7 @@ struct session {
     char *mailbox; /* canonical; NULL before the verdict */
     char *site_name;
     char *client_name; /* what the client said of itself; may be NULL */
-    int64_t accepted_ms, asked_ms;
+    int64_t accepted_ms;
     uint32_t tls_ms, auth_ms, dial_ms, handin_ms;
     uint64_t up_bytes, down_bytes;
 };

@@ -431,7 +431,7 @@ static bool try_next(struct session *s)
     return true;
 }
 
-static void log_retry(struct session *s, const struct outcome *o, enum dial_stage stage)
+static void log_member_failed(struct session *s, const struct outcome *o, enum dial_stage stage)
 {
     struct log_line l;
     log_begin(&l, LOG_WARNING, "member_failed");
@@ -442,12 +442,12 @@ static void log_retry(struct session *s, const struct outcome *o, enum dial_stag
     log_end(&l);
 }
 
-void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, bool retry)
+void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault, bool retry)
 {
     s->handin_ms += (uint32_t)(loop_now_ms() - s->signin->dialed_ms);
-    report(s, stage, o->kind == OUTCOME_UNAVAILABLE ? FAULT_MEMBER : FAULT_OTHER, o->why);
-    if (o->kind == OUTCOME_UNAVAILABLE)
-        log_retry(s, o, stage);
+    report(s, stage, fault, o->why);
+    if (fault == FAULT_MEMBER)
+        log_member_failed(s, o, stage);
     if (!retry || !try_next(s))
         end_attempt(s, o);
 }

@@ -71,7 +71,8 @@ void handin_ready(struct session *s);
 void handin_end(struct session *s); /* drop the dialogue and the connection */
 void signin_accepted(struct session *s);
 /* fault: whose; retry: no credential was sent, another member may do better. */
-void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, bool retry);
+void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault,
+                   bool retry);
 
 /* For the log line of an attempt. */
 void signin_log_failure(struct session *s, const struct outcome *o);

@@ -24,13 +24,12 @@ struct listener {
 
 static struct {
     struct list list;
-    bool paused; /* by the owner */
-    struct alarm shortage;
+    struct alarm shortage; /* set: nobody is accepted */
 } all;
 
 static bool is_waiting(void)
 {
-    return all.paused || all.shortage.place != 0;
+    return all.shortage.place != 0;
 }
 
 static void watch_all(void)
@@ -117,12 +116,4 @@ void listener_finish(struct listener *l, listener_closed_fn *closed)
     l->closed = closed;
     watch_set(l->watch, 0);
     loop_later(&l->finish, finish);
-}
-
-void listeners_pause(bool paused)
-{
-    if (all.paused == paused)
-        return;
-    all.paused = paused;
-    watch_all();
 }

@@ -17,7 +17,4 @@ struct listener *listener_new(int fd, listener_accepted_fn *accepted, void *owne
 /* Accept what still waits, then close and say `closed` (later, outside this call); the listener is freed after that. */
 void listener_finish(struct listener *l, listener_closed_fn *closed);
 
-/* All listeners of the process: stop accepting while there is no room for another session, and go on. Idempotent. */
-void listeners_pause(bool paused);
-
 #endif

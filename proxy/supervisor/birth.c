@@ -2,7 +2,9 @@
 #include "proxy/supervisor/birth.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +21,11 @@
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/check.h"
 
-enum { WORDS_MS = 5000, FDS_MAX = 1 << 20 /* libuv's table of watchers is as long as the highest descriptor */ };
+enum {
+    WORDS_MS = 5000,
+    LAST_WORDS_MS = 1000,
+    FDS_MAX = 1 << 20 /* libuv's table of watchers is as long as the highest descriptor */
+};
 
 static int (*const entries[ROLES])(struct role *) = {
     [ROLE_FRONT] = front_run, [ROLE_AUTH] = auth_run, [ROLE_BACKENDS] = backends_run
@@ -44,6 +50,14 @@ bool birth_say(int main_fd, const struct message *m)
     return true;
 }
 
+/* Why it failed has been sent, but a channel that ends with packets unread takes what was sent along: it stays open
+ * until main, who has read it, ends us. */
+static void wait_for_main(int channel)
+{
+    struct pollfd end = { .fd = channel, .events = 0 };
+    poll(&end, 1, LAST_WORDS_MS);
+}
+
 static int fail(const char *what, const char *why)
 {
     char text[512];
@@ -51,6 +65,7 @@ static int fail(const char *what, const char *why)
     struct message m = { .type = MSG_FAILED, .text.text = span_first(span_bytes(text, (size_t)n), sizeof text - 1) };
     if (!birth_say(ROLE_CHANNEL_FD, &m))
         fprintf(stderr, "homeward: %s\n", text);
+    wait_for_main(ROLE_CHANNEL_FD);
     return 1;
 }
 
@@ -134,7 +149,11 @@ static int live(struct role *role, const char *name, struct message *boot)
     wrong = lock_down();
     if (wrong != NULL)
         return fail("privileges cannot be given up", wrong);
-    return entries[role->kind](role);
+    int kept = fcntl(ROLE_CHANNEL_FD, F_DUPFD_CLOEXEC, 0);
+    int status = entries[role->kind](role);
+    if (status != 0)
+        wait_for_main(kept);
+    return status;
 }
 
 int birth_run(const char *name)

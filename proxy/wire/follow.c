@@ -129,6 +129,23 @@ static void go_ahead_refused(struct follow *f)
     line_begins(f);
 }
 
+/* The store says good-bye by itself. */
+static void read_bye(struct follow *f, struct span line, bool begins)
+{
+    static const char word[] = "* BYE";
+    if (begins)
+        f->bye = 0;
+    for (size_t i = 0; i < line.n && f->bye < sizeof word - 1; i++) {
+        if ((line.at[i] & ~0x20) != (word[f->bye] & ~0x20)) {
+            f->bye = UINT8_MAX;
+            return;
+        }
+        f->bye++;
+    }
+    if (f->bye == sizeof word - 1)
+        f->leaving = true;
+}
+
 void follow_down(struct follow *f, struct span bytes)
 {
     while (bytes.n > 0) {
@@ -140,6 +157,8 @@ void follow_down(struct follow *f, struct span bytes)
             continue;
         if (begins && f->awaits_go_ahead && part.at[0] != '*' && part.at[0] != '+')
             go_ahead_refused(f);
+        if (f->imap)
+            read_bye(f, part, begins);
         if (read_line_part(&f->down, part) && f->imap) {
             f->down.literal = f->down.number;
             f->down.in_line = true;

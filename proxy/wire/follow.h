@@ -20,7 +20,8 @@ struct follow {
     bool imap;
     bool awaits_go_ahead; /* the client announced a synchronising literal */
     bool opaque;          /* COMPRESS was asked for: nothing can be put in any more */
-    bool leaving;         /* LOGOUT or QUIT was sent: the end that follows is the right one */
+    bool leaving;         /* LOGOUT, QUIT or BYE was said: the end that follows is the right one */
+    uint8_t bye;          /* how much of "* BYE" has been read at a line's start */
     uint8_t word;         /* which word of the client's line is being read */
     uint8_t command_n;
     char command[8];
