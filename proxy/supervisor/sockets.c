@@ -80,10 +80,11 @@ static int probe(const struct addr *address)
     return 0;
 }
 
-static int probe_patiently(const struct addr *address, int turns)
+/* turns: how often in all we may still wait. */
+static int probe_patiently(const struct addr *address, int *turns)
 {
     int error = probe(address);
-    for (; error == EADDRINUSE && turns > 0; turns--) {
+    for (; error == EADDRINUSE && *turns > 0; --*turns) {
         nanosleep(&(struct timespec){ .tv_nsec = PATIENCE_MS * 1000 * 1000 }, NULL);
         error = probe(address);
     }
@@ -133,7 +134,7 @@ static int add_socket(const struct addr *address, uint64_t slot)
     return 0;
 }
 
-static int prepare_listener(const struct listener_config *l, uint64_t slots, int turns)
+static int prepare_listener(const struct listener_config *l, uint64_t slots, int *turns)
 {
     int error = probe_patiently(&l->address, turns);
     for (uint64_t slot = 0; error == 0 && slot < slots; slot++) {
@@ -149,12 +150,13 @@ static int prepare_listener(const struct listener_config *l, uint64_t slots, int
 bool sockets_prepare(const struct settings *settings, bool patient, struct buf *errors)
 {
     const struct config *config = settings->config;
+    int turns = patient ? PATIENCE_TURNS : 0;
     bool good = true;
     for (size_t p = 0; p < PROTOCOLS; p++) {
         const struct protocol_config *protocol = &config->protocols[p];
         for (size_t i = 0; protocol->on && i < protocol->n_listeners; i++) {
             const struct listener_config *l = &protocol->listeners[i];
-            int error = prepare_listener(l, (uint64_t)config->run.workers, patient ? PATIENCE_TURNS : 0);
+            int error = prepare_listener(l, (uint64_t)config->run.workers, &turns);
             if (error != 0 && !may_go_without(l, error))
                 good = cannot_bind(l, error, errors);
         }

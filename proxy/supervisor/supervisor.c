@@ -72,7 +72,7 @@ static void log_fallen(const struct child *c)
 static void on_fallen(struct child *c)
 {
     assign_forget(c);
-    if (house.phase != PHASE_START)
+    if (house.phase != PHASE_START && house.exit_status == 0) /* why we do not start is said once, on stderr */
         log_fallen(c);
     if (change_fallen(c) || c->state == CHILD_LEAVING)
         return;

@@ -19,15 +19,31 @@ static bool next_line(struct span *rest, struct span *line)
     return false;
 }
 
+/* What fits into a value of the log, up to the last space; no sentence loses its end, which often says what to do. */
+static struct span first_part(struct span line)
+{
+    struct span part = span_first(line, LOG_TEXT_MAX);
+    ptrdiff_t space = span_find_last(part, ' ');
+    return line.n <= LOG_TEXT_MAX || space <= 0 ? part : span_first(part, (size_t)space);
+}
+
+static void log_part(struct span part, enum log_level level, const char *event, const char *result)
+{
+    struct log_line l;
+    log_begin(&l, level, event);
+    log_word(&l, "result", result);
+    log_text(&l, "text", part);
+    log_end(&l);
+}
+
 void tell_log(struct span lines, enum log_level level, const char *event, const char *result)
 {
-    struct span line;
-    struct log_line l;
+    struct span line, part;
     while (next_line(&lines, &line)) {
-        log_begin(&l, level, event);
-        log_word(&l, "result", result);
-        log_text(&l, "text", line);
-        log_end(&l);
+        for (; line.n > 0; line = span_trim(span_after(line, part.n))) {
+            part = first_part(line);
+            log_part(part, level, event, result);
+        }
     }
 }
 

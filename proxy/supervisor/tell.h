@@ -5,7 +5,7 @@
 #include "proxy/base/buf.h"
 #include "proxy/base/log.h"
 
-/* One line of the log for each line of text. */
+/* One line of the log for each line of text, more when it is long. result: NULL for none. */
 void tell_log(struct span lines, enum log_level level, const char *event, const char *result);
 
 /* The same on stderr, as "homeward: …". */
