@@ -90,6 +90,11 @@ bool dialogue_offers(enum sasl_mechanism m)
     return m == SASL_PLAIN || m == SASL_LOGIN || (sasl_is_bearer(m) && front.bearer[m]);
 }
 
+bool dialogue_takes(enum sasl_mechanism m)
+{
+    return dialogue_offers(m) || (sasl_is_bearer(m) && front.bearer_somewhere[m]);
+}
+
 static bool say_challenge(struct session *s, const char *challenge)
 {
     struct buf words;

@@ -37,8 +37,9 @@ bool dialogue_may_start_tls(const struct session *s);
 bool dialogue_start_tls(struct session *s, struct span go_ahead) MUST_CHECK;
 bool dialogue_must_protect(const struct session *s); /* credentials are not yet allowed */
 bool dialogue_tls_first(struct session *s) MUST_CHECK;
-bool dialogue_stranger(struct session *s); /* always false */
-bool dialogue_offers(enum sasl_mechanism m);
+bool dialogue_stranger(struct session *s);   /* always false */
+bool dialogue_offers(enum sasl_mechanism m); /* listed: it can succeed for every site */
+bool dialogue_takes(enum sasl_mechanism m);  /* tried when asked for: it can succeed for some */
 bool dialogue_exchange(struct session *s, enum exchange_step step, const char *challenge) MUST_CHECK;
 bool dialogue_exchange_line(struct session *s) MUST_CHECK;
 bool dialogue_refuse(struct session *s, const struct outcome *o) MUST_CHECK;

@@ -26,6 +26,16 @@ static bool bad(struct session *s, const char *reason)
     return good;
 }
 
+static bool no(struct session *s, const char *reason)
+{
+    struct buf words;
+    buf_init(&words, 1024);
+    bool good =
+        buf_printf(&words, "%s NO [CANNOT] %s\r\n", s->signin->tag, reason) && dialogue_error(s, buf_span(&words));
+    buf_fini(&words);
+    return good;
+}
+
 static bool goodbye(const char *reason, struct buf *to)
 {
     return buf_printf(to, "* BYE %s\r\n", reason);
@@ -171,8 +181,8 @@ static bool do_authenticate(struct session *s, const struct imap_command *c)
     enum sasl_mechanism m = sasl_find(c->words[0]);
     if (dialogue_must_protect(s))
         return dialogue_tls_first(s);
-    if (m == SASL_NONE || !dialogue_offers(m))
-        return bad(s, "That mechanism is not offered.");
+    if (m == SASL_NONE || !dialogue_takes(m))
+        return no(s, "That mechanism is not offered.");
     struct span initial = c->n_words > 1 ? c->words[1] : SPAN_NONE;
     enum exchange_step step = exchange_begin(&in->exchange, m, initial, &in->credentials, &challenge);
     imap_reader_reset(&in->imap); /* the initial response is a credential: wiped at once */
@@ -227,6 +237,15 @@ static bool not_a_command(struct session *s, const struct imap_command *c, const
     return bad(s, problem);
 }
 
+/* A password that may not be sent yet is not asked for. */
+static bool go_ahead(struct session *s, enum imap_verb verb)
+{
+    if (verb != IMAP_LOGIN || !dialogue_must_protect(s))
+        return session_say(s, SPAN("+ Go ahead.\r\n"));
+    imap_reader_reset(&s->signin->imap);
+    return dialogue_tls_first(s);
+}
+
 static bool read_command(struct session *s)
 {
     struct signin *in = s->signin;
@@ -238,9 +257,9 @@ static bool read_command(struct session *s)
     buf_take(&in->in, had - input.n);
     if (got == IMAP_MORE)
         return false;
-    if (got == IMAP_GO_AHEAD)
-        return session_say(s, SPAN("+ Go ahead.\r\n"));
     keep_tag(s, c.tag);
+    if (got == IMAP_GO_AHEAD)
+        return go_ahead(s, c.verb);
     if (got == IMAP_COMMAND)
         return commands[c.verb](s, &c);
     if (got == IMAP_BAD)

@@ -103,7 +103,7 @@ static bool list_mechanisms(struct session *s)
 {
     struct buf words;
     buf_init(&words, 512);
-    bool good = buf_add_text(&words, "+OK\r\n");
+    bool good = buf_add_text(&words, "+OK These can be used.\r\n");
     for (enum sasl_mechanism m = SASL_NONE + 1; good && m < SASL_MECHANISMS; m++)
         good = !dialogue_offers(m) || buf_printf(&words, "%s\r\n", sasl_name(m));
     good = good && buf_add_text(&words, ".\r\n") && session_say(s, buf_span(&words));
@@ -122,7 +122,7 @@ static bool do_auth(struct session *s, const struct pop3_command *c)
         return list_mechanisms(s);
     bool has_initial = span_word(&rest, &initial);
     enum sasl_mechanism m = sasl_find(mechanism);
-    if (m == SASL_NONE || !dialogue_offers(m) || rest.n > 0)
+    if (m == SASL_NONE || !dialogue_takes(m) || rest.n > 0)
         return bad(s, "That mechanism is not offered.");
     enum exchange_step step =
         exchange_begin(&in->exchange, m, has_initial ? initial : SPAN_NONE, &in->credentials, &challenge);

@@ -88,7 +88,7 @@ static bool imap_capabilities(const struct port *port, bool under_tls, struct bu
 
 static bool pop3_capabilities(const struct port *port, bool under_tls, struct buf *to)
 {
-    bool good = buf_add_text(to, "+OK\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
+    bool good = buf_add_text(to, "+OK This is what there is.\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n");
     if (!under_tls && port->config->tls == TLS_MODE_STARTTLS)
         good = good && buf_add_text(to, "STLS\r\n");
     if (may_login(port, under_tls)) {

@@ -32,7 +32,8 @@ struct front {
     struct port *ports;
     size_t n_ports;
     struct site *sites;
-    bool bearer[SASL_MECHANISMS]; /* what every site lists */
+    bool bearer[SASL_MECHANISMS];           /* every site lists it */
+    bool bearer_somewhere[SASL_MECHANISMS]; /* one does */
     uint64_t sid_base;
     bool draining;
     char *scratch; /* SCRATCH_BYTES, for one read at a time; wiped by whoever put secrets into it */
@@ -58,5 +59,6 @@ struct port *port_find(enum protocol protocol, size_t index);
 
 /* sites.c */
 bool sites_init(struct span bundle, struct buf *why) MUST_CHECK;
+bool site_lists(const struct site_config *site, enum sasl_mechanism m); /* a bearer mechanism */
 
 #endif

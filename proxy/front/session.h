@@ -77,7 +77,7 @@ struct session {
     bool counted;     /* in the front's table of connections before login */
     bool admitted;    /* auth counts it */
     bool signed_in;
-    bool leased; /* backends counts it */
+    bool leased;  /* backends counts it */
     bool leaving; /* a BYE is due at the next safe point */
     bool overdue; /* the time for the login is over; an answer is still under way */
     bool trusted; /* the client's address was told by a trusted front end */

@@ -356,6 +356,11 @@ static void on_verdict(struct question *q, struct message *m)
         end_unavailable(s, "no_site"); /* a site that only auth's generation knows */
         return;
     }
+    enum sasl_mechanism how = in->credentials.mechanism;
+    if (sasl_is_bearer(how) && !site_lists(in->site->config, how)) {
+        end_unavailable(s, "no_mechanism"); /* nothing is wrong with the token, but nobody there could read it */
+        return;
+    }
     session_enter(s, S_DIAL);
     dial(s);
 }

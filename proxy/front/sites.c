@@ -30,18 +30,23 @@ static bool site_init(struct site *site, const struct site_config *config, struc
     return true;
 }
 
-/* A bearer mechanism can succeed only if every site lists it. */
+bool site_lists(const struct site_config *site, enum sasl_mechanism m)
+{
+    for (size_t i = 0; i < site->bearer.n; i++)
+        if (sasl_find(span_of(site->bearer.at[i])) == m)
+            return true;
+    return false;
+}
+
 static void find_bearers(void)
 {
     const struct config *c = front.config;
     for (enum sasl_mechanism m = SASL_NONE + 1; m < SASL_MECHANISMS; m++) {
-        front.bearer[m] = sasl_is_bearer(m) && c->n_sites > 0;
-        for (size_t i = 0; front.bearer[m] && i < c->n_sites; i++) {
-            bool listed = false;
-            for (size_t k = 0; k < c->sites[i].bearer.n; k++)
-                listed = listed || span_eq_nocase(span_of(c->sites[i].bearer.at[k]), span_of(sasl_name(m)));
-            front.bearer[m] = listed;
-        }
+        size_t listed = 0;
+        for (size_t i = 0; sasl_is_bearer(m) && i < c->n_sites; i++)
+            listed += site_lists(&c->sites[i], m);
+        front.bearer_somewhere[m] = listed > 0;
+        front.bearer[m] = listed > 0 && listed == c->n_sites;
     }
 }
 

@@ -136,13 +136,27 @@ struct watch *watch_new(int fd, watch_fn *fn, void *owner)
     return w;
 }
 
+static void on_ready(uv_poll_t *uv, int status, int ready);
+
+static void start(struct watch *w)
+{
+    int events = (w->events & WATCH_READ ? UV_READABLE : 0) | (w->events & WATCH_WRITE ? UV_WRITABLE : 0);
+    if (events == 0)
+        uv_poll_stop(&w->uv);
+    else
+        uv_poll_start(&w->uv, events, on_ready);
+}
+
+/* libuv stops a poll that saw an error. There may still be bytes to read before it, so it is started again: the owner
+ * will come to the error when it has read them. */
 static void on_ready(uv_poll_t *uv, int status, int ready)
 {
     struct watch *w = OWNER_OF(uv, struct watch, uv);
-    unsigned events =
-        (ready & UV_READABLE ? WATCH_READ : 0) | (ready & (UV_WRITABLE | UV_DISCONNECT) ? WATCH_WRITE : 0);
-    if (status < 0)
+    unsigned events = (ready & UV_READABLE ? WATCH_READ : 0) | (ready & UV_WRITABLE ? WATCH_WRITE : 0);
+    if (status < 0) {
         events = WATCH_READ | WATCH_WRITE;
+        start(w);
+    }
     w->fn(w->owner, events);
 }
 
@@ -151,11 +165,7 @@ void watch_set(struct watch *w, unsigned events)
     if (events == w->events)
         return;
     w->events = events;
-    if (events == 0)
-        uv_poll_stop(&w->uv);
-    else
-        uv_poll_start(&w->uv, (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0),
-                      on_ready);
+    start(w);
 }
 
 static void on_closed(uv_handle_t *uv)

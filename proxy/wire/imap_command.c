@@ -458,15 +458,16 @@ void imap_reader_reset(struct imap_reader *r)
 
 static void show(const struct imap_reader *r, enum imap_got got, struct imap_command *command)
 {
-    if (got == IMAP_MORE || got == IMAP_GO_AHEAD)
+    if (got == IMAP_MORE)
         return;
     if (r->tag_n > 0)
         command->tag = span_first(buf_span(&r->bytes), r->tag_n);
     if (r->name_n > 0)
         command->name = span_bytes(r->bytes.at + r->tag_n, r->name_n);
+    if (got == IMAP_COMMAND || got == IMAP_GO_AHEAD)
+        command->verb = r->verb;
     if (got != IMAP_COMMAND)
         return;
-    command->verb = r->verb;
     command->n_words = r->n_words;
     for (size_t i = 0; i < r->n_words; i++)
         if (!r->words[i].nil)

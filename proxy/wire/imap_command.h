@@ -50,7 +50,8 @@ struct imap_command {
 
 enum imap_got {
     IMAP_MORE,     /* all input taken, the command is not complete */
-    IMAP_GO_AHEAD, /* a synchronising literal was announced: send a continuation, then call again */
+    IMAP_GO_AHEAD, /* a synchronising literal was announced: send a continuation, then call again; or refuse the command
+                      (its tag and verb are set) and reset the reader, for the client will not send the literal then */
     IMAP_COMMAND,  /* *command is complete */
     IMAP_BAD,      /* a command that cannot be understood was read to its end; command->tag is set ("*" when it had no
                       usable one), and name if that was read: answer with a tagged BAD and go on; *problem says why */
