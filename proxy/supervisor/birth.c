@@ -43,11 +43,12 @@ bool birth_say(int main_fd, const struct message *m)
 {
     static const struct ipc_events deaf = { ignore_message, ignore_end };
     loop_init();
-    struct ipc *channel = ipc_new(main_fd, &deaf, NULL);
-    if (channel == NULL || !ipc_send(channel, m))
-        return false;
-    ipc_flush(channel, WORDS_MS);
-    return true;
+    struct ipc *channel = ipc_new(fcntl(main_fd, F_DUPFD_CLOEXEC, 0), &deaf, NULL);
+    bool said = channel != NULL && ipc_send(channel, m);
+    if (said)
+        ipc_flush(channel, WORDS_MS);
+    ipc_free(&channel);
+    return said;
 }
 
 /* Why it failed has been sent, but a channel that ends with packets unread takes what was sent along: it stays open

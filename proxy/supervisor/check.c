@@ -140,7 +140,7 @@ bool check_pack(const struct check_order *order, struct buf *to)
     return pack_number(to, order->parts, 1) && pack_string(to, span_of(order->file));
 }
 
-static bool get_order(struct message *boot, struct check_order *order)
+static bool get_order(const struct message *boot, struct check_order *order, char **file)
 {
     struct span packed = SPAN_NONE;
     if (boot->n_fds != 3 || !blob_map(boot->fds[0], &packed) || !blob_map(boot->fds[1], &order->in_force) ||
@@ -148,9 +148,9 @@ static bool get_order(struct message *boot, struct check_order *order)
         return false;
     struct unpack from = { .rest = packed };
     order->parts = (unsigned)unpack_number(&from, 1);
-    order->file = span_copy(unpack_string(&from, FILES_PATH_MAX));
+    order->file = *file = span_copy(unpack_string(&from, FILES_PATH_MAX));
     blob_unmap(&packed);
-    return !from.bad && order->file != NULL;
+    return !from.bad && *file != NULL;
 }
 
 /* What fits into a message, whole lines only. */
@@ -161,7 +161,8 @@ static struct span first_lines(struct span text)
     return text.n <= TOLD_MAX || end < 0 ? cut : span_first(cut, (size_t)end + 1);
 }
 
-static bool answer_good(int main_fd, const struct check_result *r)
+/* The blobs stay open as long as the process, which ends now. */
+static bool say_good(int main_fd, const struct check_result *r)
 {
     struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 4 };
     struct buf news;
@@ -174,17 +175,25 @@ static bool answer_good(int main_fd, const struct check_result *r)
     for (size_t i = 0; i < m.n_fds; i++)
         good = good && m.fds[i] >= 0;
     buf_fini(&news);
-    return good && birth_say(main_fd, &m); /* the process ends: nothing needs to be closed */
+    return good && birth_say(main_fd, &m);
 }
 
-int check_process(int main_fd, struct message *boot)
+static bool say_bad(int main_fd, const struct check_result *r)
+{
+    struct message m = { .type = MSG_FAILED, .text.text = first_lines(buf_span(&r->errors)) };
+    return birth_say(main_fd, &m);
+}
+
+int check_process(int main_fd, const struct message *boot)
 {
     struct check_order order = { 0 };
     struct check_result result;
-    if (!get_order(boot, &order))
+    char *file = NULL;
+    if (!get_order(boot, &order, &file))
         return 1;
-    if (check_run(&order, &result))
-        return answer_good(main_fd, &result) ? 0 : 1;
-    struct message m = { .type = MSG_FAILED, .text.text = first_lines(buf_span(&result.errors)) };
-    return birth_say(main_fd, &m) ? 0 : 1;
+    bool good = check_run(&order, &result);
+    bool said = good ? say_good(main_fd, &result) : say_bad(main_fd, &result);
+    check_fini(&result);
+    free(file);
+    return said ? 0 : 1;
 }

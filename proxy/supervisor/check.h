@@ -37,6 +37,6 @@ bool check_pack(const struct check_order *order, struct buf *to) MUST_CHECK;
 
 /* The checking process, from its first message to its exit status. It answers MSG_CHECKED with four blobs:
  * configuration and seen (two packed strings), front bundle, auth bundle, map; or MSG_FAILED. */
-int check_process(int main_fd, struct message *boot);
+int check_process(int main_fd, const struct message *boot);
 
 #endif

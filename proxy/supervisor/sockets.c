@@ -147,23 +147,29 @@ static int prepare_listener(const struct listener_config *l, uint64_t slots, int
     return error;
 }
 
+static bool prepare_protocol(const struct config *config, enum protocol protocol, int *turns, struct buf *errors)
+{
+    const struct protocol_config *p = &config->protocols[protocol];
+    for (size_t i = 0; p->on && i < p->n_listeners; i++) {
+        const struct listener_config *l = &p->listeners[i];
+        int error = prepare_listener(l, (uint64_t)config->run.workers, turns);
+        if (error != 0 && !may_go_without(l, error))
+            return cannot_bind(l, error, errors);
+    }
+    return true;
+}
+
+/* The first port that cannot be had is told and no other: they usually belong to the same program. */
 bool sockets_prepare(const struct settings *settings, bool patient, struct buf *errors)
 {
-    const struct config *config = settings->config;
     int turns = patient ? PATIENCE_TURNS : 0;
-    bool good = true;
-    for (size_t p = 0; p < PROTOCOLS; p++) {
-        const struct protocol_config *protocol = &config->protocols[p];
-        for (size_t i = 0; protocol->on && i < protocol->n_listeners; i++) {
-            const struct listener_config *l = &protocol->listeners[i];
-            int error = prepare_listener(l, (uint64_t)config->run.workers, &turns);
-            if (error != 0 && !may_go_without(l, error))
-                good = cannot_bind(l, error, errors);
-        }
-    }
-    if (!good)
+    for (enum protocol protocol = 0; protocol < PROTOCOLS; protocol++) {
+        if (prepare_protocol(settings->config, protocol, &turns, errors))
+            continue;
         sockets_abort();
-    return good;
+        return false;
+    }
+    return true;
 }
 
 void sockets_abort(void)
