@@ -73,12 +73,24 @@ build-asan:
 
 build-tests: $(BUILD)/homeward $(UNIT_TESTS)
 
+# homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
+man: $(BUILD)/man/homeward.cfg.5 $(BUILD)/man/homeward.8
+$(BUILD)/man/%: man/%
+	@mkdir -p $(@D)
+	@cp $< $@
+$(BUILD)/man/homeward.cfg.5: man/homeward.cfg.5.in $(BUILD)/homeward
+	@mkdir -p $(@D)
+	@$(BUILD)/homeward --manual > $@.options
+	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@ && rm $@.options
+
 # gcc's part of the warnings is the build itself.
 C_FILES = $(SOURCES) $(wildcard test/unit/*.c)
 ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h)
 lint: build-tests
 	clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
+	@$(MAKE) --no-print-directory man
+	groff -man -ww -Tutf8 -z $(BUILD)/man/*.[1-8]
 	clang-format --dry-run -Werror $(ALL_FILES)
 
 format:
