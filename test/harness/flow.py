@@ -162,8 +162,9 @@ class Stage:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain, key)
         if flow.options.get("tls") == "1.1":
-            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.options |= ssl.OP_NO_TLSv1_3 | ssl.OP_NO_TLSv1_2
         if "alpn" in flow.options:
             context.set_alpn_protocols([flow.options["alpn"]])
         return context
@@ -322,13 +323,13 @@ class Player:
         word, _, rest = text.partition(" ")
         steps = {
             "none": self.site_none, "accepts": self.site_accepts, "new": self.site_new, "refused": self.site_refused,
-            "S:": lambda: self.at_site().send(self.bytes_of(rest) + b"\r\n", self.one_by_one),
-            "S>": lambda: self.at_site().send(self.bytes_of(rest)),
+            "S:": lambda: self.site_sends(self.bytes_of(rest) + b"\r\n", self.one_by_one),
+            "S>": lambda: self.site_sends(self.bytes_of(rest)),
             "C:": lambda: self.expect(self.at_site(), rest),
             "greets": lambda: self.double().greet(*([rest] if rest else [])),
             "gets": lambda: self.site_gets_nothing() if rest == "nothing" else self.site_gets(rest),
             "refuses": self.site_refuses_stls,
-            "floods": lambda: self.site_floods(int(rest)),
+            "floods": lambda: self.site_sends(b"A" * int(rest)),
             "never": lambda: self.site_never(self.bytes_of(rest)),
             "tls": lambda: self.site_tls(rest != "fails"),
             "end": lambda: self.wire_sees(self.at_site(), "end"),
@@ -336,6 +337,13 @@ class Player:
             "quiet": lambda: self.wire_sees(self.at_site(), "quiet"),
         }
         steps.get(word, lambda: self.wire_does(self.at_site(), text))()
+
+    def site_sends(self, data, one_by_one=False):
+        """That homeward ends the connection in the middle of it shows in the steps that follow."""
+        try:
+            self.at_site().send(data, one_by_one)
+        except (ConnectionError, ssl.SSLError):
+            pass
 
     def site_none(self):
         if not self.store.is_untouched():
@@ -375,12 +383,6 @@ class Player:
             self.site.send(b"-ERR no\r\n" if line == b"STLS" else b"+OK\r\nSTLS\r\nUSER\r\n.\r\n")
             if line == b"STLS":
                 return self.site_gets_nothing()
-
-    def site_floods(self, count):
-        try:
-            self.at_site().send(b"A" * count)
-        except (ConnectionError, ssl.SSLError):
-            pass
 
     def site_never(self, word):
         if word in self.at_site().received:
