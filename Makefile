@@ -32,7 +32,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit flow e2e check asan build-asan build-tests lint format man clean
+.PHONY: all unit flow e2e bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -62,6 +62,19 @@ flow: $(BUILD)/homeward
 e2e: $(BUILD)/homeward
 	@$(PYTEST) test/e2e
 
+# Programs that benches and endurance tests are driven with; no part of the product.
+BENCH_SHARED = $(addprefix $(BUILD)/test/bench/,link.o pattern.o tls.o)
+bench: $(BUILD)/bench/store $(BUILD)/bench/load
+
+$(BUILD)/bench/store: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/bench/store*.c)) $(BENCH_SHARED)
+$(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/bench/load*.c)) $(BENCH_SHARED)
+$(BUILD)/bench/%:
+	@mkdir -p $(@D)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+endurance: $(BUILD)/homeward bench
+	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance
+
 check: unit flow
 
 ASAN = BUILD=build/asan SANITIZE=address,undefined
@@ -84,9 +97,9 @@ $(BUILD)/man/homeward.cfg.5: man/homeward.cfg.5.in $(BUILD)/homeward
 	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@ && rm $@.options
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard test/unit/*.c)
-ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h)
-lint: build-tests
+C_FILES = $(SOURCES) $(wildcard test/unit/*.c test/bench/*.c)
+ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/bench/*.h)
+lint: build-tests bench
 	clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
 	@$(MAKE) --no-print-directory man
@@ -99,4 +112,4 @@ format:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/bench/*.d)
