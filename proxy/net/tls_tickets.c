@@ -74,8 +74,9 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     if (at < 0 || cipher() == NULL)
         return 0; /* a full handshake */
     int good = decrypt(name, iv, ctx, mac, at);
-    /* TLS 1.3 gets a new ticket after every handshake: asking for renewal would only send a second one. */
-    return good == 2 && SSL_version(ssl) == TLS1_3_VERSION ? 1 : good;
+    /* A ticket is used once in TLS 1.3 (RFC 8446 C.4). OpenSSL's own keys renew it at each resumption; a callback must
+     * ask for that, or every second handshake of a careful client is a full one. */
+    return good == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : good;
 }
 
 bool tls_tickets_use(SSL_CTX *ctx)
