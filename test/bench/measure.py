@@ -1,0 +1,64 @@
+"""What /proc says: memory, CPU and descriptors of processes. Figures that this user may not see are None."""
+import os
+
+
+def _read(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="ascii", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+
+
+def _kib(text, name):
+    for line in (text or "").splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    return None
+
+
+def rss_kib(pid):
+    return _kib(_read(pid, "status"), "VmRSS")
+
+
+def pss_kib(pid):
+    """Memory of its own plus its share of what it shares with others."""
+    return _kib(_read(pid, "smaps_rollup"), "Pss")
+
+
+def total(figure, pids):
+    """The sum; None when one of them cannot be seen."""
+    found = [figure(pid) for pid in pids]
+    return None if None in found else sum(found)
+
+
+def descriptors(pid):
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except (FileNotFoundError, PermissionError):
+        return None
+
+
+def cpu_s(pid):
+    """User and system time so far, of all its threads and of its children that have ended and were waited for."""
+    stat = _read(pid, "stat")
+    if stat is None:
+        return 0.0
+    fields = stat.rpartition(")")[2].split()
+    ended = sum(int(field) for field in fields[13:15]) / os.sysconf("SC_CLK_TCK")
+    exact = 0
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, PermissionError):
+        tasks = []
+    for task in tasks:
+        schedule = _read(f"{pid}/task/{task}", "schedstat")  # nanoseconds; stat has hundredths of a second
+        if schedule is None:
+            return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK") + ended
+        exact += int(schedule.split()[0])
+    return exact / 1e9 + ended
+
+
+def limit_of_files():
+    import resource
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
