@@ -380,6 +380,13 @@ static void compose_ask(struct question *q, struct message *m)
                                .client = s->peer };
 }
 
+/* Front ends that point at each other hand a login round. The answer comes from the loop and not from inside the
+ * dialogue: behind this LOGIN thousands may be pipelined that would each nest in the one before. */
+static void on_looped(struct alarm *a)
+{
+    end_unavailable(OWNER_OF(a, struct signin, moment)->s, "loop");
+}
+
 void signin_start(struct session *s)
 {
     struct signin *in = s->signin;
@@ -392,8 +399,9 @@ void signin_start(struct session *s)
         end_attempt(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "empty_password" });
         return;
     }
-    if (s->ttl == 0) { /* it has been handed round by front ends that point at each other */
-        end_unavailable(s, "loop");
+    if (s->ttl == 0) {
+        if (!alarm_set(&in->moment, 0, on_looped))
+            session_close(s, WHY_MEMORY);
         return;
     }
     if (!alarm_set(&in->budget, front.config->limits.site_login_timeout_s * SECOND, on_budget)) {
