@@ -25,7 +25,8 @@ static bool site_init(struct site *site, const struct site_config *config, struc
     if (config->security != SECURITY_TLS && config->security != SECURITY_STARTTLS)
         return true;
     for (enum protocol p = 0; p < PROTOCOLS; p++)
-        if (config->serves[p] && (site->tls[p] = new_tls(config, p, bundle, why)) == NULL)
+        if (front.config->protocols[p].on && config->serves[p] &&
+            (site->tls[p] = new_tls(config, p, bundle, why)) == NULL)
             return false;
     return true;
 }
