@@ -148,6 +148,10 @@ static void read_bye(struct follow *f, struct span line, bool begins)
 
 void follow_down(struct follow *f, struct span bytes)
 {
+    if (!f->imap && bytes.n > 0) { /* lines and nothing else: where the last one stands is all there is to know */
+        f->down.in_line = bytes.at[bytes.n - 1] != '\n';
+        return;
+    }
     while (bytes.n > 0) {
         bool literal;
         bool begins = !f->down.in_line && f->down.literal == 0;
@@ -157,9 +161,8 @@ void follow_down(struct follow *f, struct span bytes)
             continue;
         if (begins && f->awaits_go_ahead && part.at[0] != '*' && part.at[0] != '+')
             go_ahead_refused(f);
-        if (f->imap)
-            read_bye(f, part, begins);
-        if (read_line_part(&f->down, part) && f->imap) {
+        read_bye(f, part, begins);
+        if (read_line_part(&f->down, part)) {
             f->down.literal = f->down.number;
             f->down.in_line = true;
         }
