@@ -20,7 +20,7 @@ struct conn {
     uint8_t wanted;     /* what the owner waits for */
     uint8_t read_needs; /* what OpenSSL needs before the next read (write) can go on */
     uint8_t write_needs;
-    bool read_dry; /* the last read found nothing: what OpenSSL still holds is half a record */
+    bool read_dry;  /* the last read found nothing: what OpenSSL still holds is half a record */
     bool read_full; /* … found as much as there was room for */
     bool greeted, is_client;
     SSL *ssl;
