@@ -57,8 +57,3 @@ def cpu_s(pid):
             return sum(int(field) for field in fields[11:13]) / os.sysconf("SC_CLK_TCK") + ended
         exact += int(schedule.split()[0])
     return exact / 1e9 + ended
-
-
-def limit_of_files():
-    import resource
-    return resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,0 +1,71 @@
+"""50,000 logins: between the 10,000th and the last no process has grown, and none holds one more descriptor."""
+import time
+
+import pytest
+
+from bench import measure
+from harness import homeward
+
+FIRST, LAST = 10000, 50000
+SESSIONS = 8
+QUIET_S = 4  # what a session leaves behind for a moment (deadlines, sockets that linger) is gone then
+
+
+class March:
+    def __init__(self, stage):
+        store = stage.store("north")
+        self.front = stage.homeward({"sites": [homeward.site(store)]}, "* north\n")
+        # Every kind of login has been there before the first look.
+        self.results = [stage.load("login", count=1000, sessions=SESSIONS, users=1000).result(120),
+                        stage.load("login", door="pop3s", count=1000, sessions=SESSIONS, users=1000).result(120)]
+        self.results.append(self.logins(stage, FIRST - 2000))
+        self.early = self.look()
+        self.results.append(self.logins(stage, LAST - FIRST - 1000))
+        self.results.append(stage.load("login", count=1000, sessions=SESSIONS, users=1000).result(120))
+        self.late = self.look()
+
+    @staticmethod
+    def logins(stage, count):
+        return stage.load("login", count=count, sessions=SESSIONS, users=1000, resume=True).result(300)
+
+    def look(self):
+        time.sleep(QUIET_S)
+        return {(role, pid): {"descriptors": measure.descriptors(pid), "pss": measure.pss_kib(pid), "rss": measure.rss_kib(pid)}
+                for role, pids in self.front.roles().items() for pid in pids}
+
+    def of(self, name):
+        """{role: (early, late)}; skips the test where this user may not see it."""
+        assert self.early.keys() == self.late.keys()
+        found = {role: (self.early[role, pid][name], self.late[role, pid][name]) for role, pid in self.early}
+        if any(None in pair for pair in found.values()):
+            pytest.skip(f"{name} of processes that are not dumpable: shown to root only")
+        return found
+
+
+@pytest.fixture(scope="module")
+def march(stage_of_module):
+    return March(stage_of_module)
+
+
+def test_every_login_succeeds(march, figure):
+    assert [result["reasons"] for result in march.results] == [{}] * len(march.results)
+    assert sum(result["ok"] for result in march.results) == LAST
+    result = march.results[3]
+    figure(f"{result['ok']} logins with resumed handshakes, {SESSIONS} at once, load and store on the same CPUs: "
+           f"{result['rate']:.0f}/s, median {result['login_us']['p50'] / 1000:.1f} ms, "
+           f"99 % within {result['login_us']['p99'] / 1000:.1f} ms")
+    assert result["resumed"] > 0.99 * result["ok"]
+
+
+def test_descriptors_are_as_many_as_before(march):
+    for role, (early, late) in march.of("descriptors").items():
+        assert late == early, role
+
+
+@pytest.mark.parametrize("name", ["pss", "rss"])
+def test_memory_is_what_it_was(march, figure, name):
+    pairs = march.of(name)
+    figure(f"{name.upper()} in KiB after {FIRST} and after {LAST} logins: "
+           + ", ".join(f"{role} {early} {late}" for role, (early, late) in pairs.items()))
+    for role, (early, late) in pairs.items():
+        assert late <= early * 1.02, role
