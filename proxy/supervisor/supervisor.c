@@ -22,6 +22,7 @@
 #include "proxy/supervisor/sockets.h"
 #include "proxy/supervisor/stop.h"
 #include "proxy/supervisor/tickets.h"
+#include "proxy/supervisor/weak.h"
 
 enum { TABLE_BYTES = 1 << 20, SUPERVISOR_FDS_MAX = 1 << 20 };
 
@@ -176,6 +177,7 @@ static bool set_up(const char *file)
     children_init(&events, house.table_fd);
     tickets_start(12 * HOUR); /* until the configuration says how long */
     files_start(refresh);
+    weak_start();
     loop_on_signal(SIGHUP, on_hup);
     loop_on_signal(SIGTERM, on_stop);
     loop_on_signal(SIGINT, on_stop);
@@ -188,6 +190,7 @@ static void tear_down(void)
     checker_wait();
     tickets_stop();
     files_stop();
+    weak_stop();
     settings_unref(&house.now.settings);
     lock_release(&house.lock);
     close(house.table_fd);
