@@ -175,13 +175,14 @@ static bool on_login_result(struct channel *c, const struct message *m)
     return ipc_send(c->ipc, &revoke);
 }
 
-/* A session that exists. One without a mailbox has had no verdict: it counts for nothing and will ask. */
+/* A session that exists. One without a mailbox has had no verdict: it counts for nothing and will ask. Some come after
+ * held: what the predecessor grants until it leaves is told one by one. */
 static bool on_hold(struct channel *c, const struct message *m)
 {
     const struct msg_hold *hold = &m->hold;
     enum protocol protocol;
     size_t sessions;
-    if (c->held || hold->protocol >= PROTOCOLS)
+    if (hold->protocol >= PROTOCOLS)
         return false;
     if (hold->mailbox.n == 0 || live_has(&c->live, m->id))
         return true;
