@@ -78,7 +78,8 @@ static int version(void)
     return EXIT_SUCCESS;
 }
 
-int main(int argc, char **argv)
+/* What is asked for: an option's letter, 0 to serve, '?' for what cannot be understood. */
+static int read_options(int argc, char **argv, const char **file)
 {
     static const struct option options[] = {
         {"manual",     no_argument, NULL, 'm' },
@@ -86,22 +87,22 @@ int main(int argc, char **argv)
         { "help",           no_argument, NULL, 'h' },
         { 0}
     };
-    const char *file = HOMEWARD_CONFIG;
     int mode = 0;
+    for (int o; (o = getopt_long(argc, argv, "c:tT", options, NULL)) != -1;) {
+        if (o == 'c')
+            *file = optarg;
+        else
+            mode = mode == 0 ? o : '?';
+    }
+    return optind < argc ? '?' : mode;
+}
+
+int main(int argc, char **argv)
+{
+    const char *file = HOMEWARD_CONFIG;
     if (argc == 2 && strcmp(argv[0], BIRTH_NAME) == 0)
         return birth_run(argv[1]);
-    for (int o = getopt_long(argc, argv, "c:tT", options, NULL); o != -1;
-         o = getopt_long(argc, argv, "c:tT", options, NULL)) {
-        if (o == 'c')
-            file = optarg;
-        else if (mode == 0 && o != '?')
-            mode = o;
-        else
-            mode = '?';
-    }
-    if (optind < argc)
-        mode = '?';
-    switch (mode) {
+    switch (read_options(argc, argv, &file)) {
     case 0:
         return supervisor_run(file);
     case 't':

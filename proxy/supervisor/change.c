@@ -277,7 +277,7 @@ static void rise(void)
         commit();
 }
 
-void change_ready(const struct child *c UNUSED)
+void change_ready(void)
 {
     if (change.step == STEP_RISE && all_ready())
         commit();

@@ -10,7 +10,7 @@ void change_begin(void);
 bool change_is_under_way(void);
 
 /* Events that may matter to it. */
-void change_ready(const struct child *c);
+void change_ready(void);                   /* a child is */
 bool change_fallen(const struct child *c); /* true: c was a part of it; it is over now, and c has been dismissed */
 void change_room(void);                    /* a generation has left */
 

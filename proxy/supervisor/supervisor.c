@@ -46,10 +46,10 @@ static void on_born(struct child *c)
     }
 }
 
-static void on_ready(struct child *c)
+static void on_ready(struct child *c UNUSED)
 {
     assign(house.now.fronts);
-    change_ready(c);
+    change_ready();
 }
 
 static void on_unlistened(struct child *c, uint64_t socket)
