@@ -90,6 +90,7 @@ class Demo:
             **self.doors.groups(),
             "tls": {"certificates": [dict(zip(("chain", "key"), self.ca.leaf("mail")))], "ca_file": self.ca.ca},
             "sites": [homeward.site(self.stores[name], **more[name]) for name in self.stores],
+            "auth": {"failure_step_ms": 200},  # for looking: usually a wrong password waits longer for its answer
         }
         text = MAP.replace("anna@demo.test     north", "anna@demo.test     south") if DISTURB == "map" else MAP
         self.front = homeward.Homeward(os.path.join(self.folder, "homeward"), settings, text).start()
@@ -111,6 +112,8 @@ class Demo:
             if self.front is not None:
                 self.front.stop()
         finally:
+            for store in self.stores.values():
+                store.ask_to_stop()
             for store in self.stores.values():
                 store.stop()
             shutil.rmtree(self.folder)

@@ -69,7 +69,7 @@ def stores(shared_folder, authority):
         yield found
     finally:
         for store in found.values():
-            store.stop()
+            store.kill()
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def store(folder, authority):
 
     yield make
     for each in made:
-        each.stop()
+        each.kill()
 
 
 @pytest.fixture
@@ -122,6 +122,7 @@ def front(folder, authority):
         made.append(homeward.Homeward(os.path.join(folder, name), settings, directory, **more))
         return made[-1].start() if start else made[-1]
 
+    make.made = made
     yield make
     problems = []
     for each in made:
@@ -163,6 +164,7 @@ def pytest_runtest_makereport(item, call):
     if call.when != "call" or not report.failed:
         return
     for value in item.funcargs.values():
-        instance = getattr(value, "front", value)
-        if isinstance(instance, homeward.Homeward):
-            report.sections.append(("homeward's log", "\n".join(instance.said().splitlines()[-40:])))
+        for instance in getattr(value, "made", [getattr(value, "front", value)]):
+            if isinstance(instance, homeward.Homeward):
+                lines = instance.said().splitlines()[-40:]
+                report.sections.append((f"the log of {os.path.basename(instance.folder)}", "\n".join(lines)))

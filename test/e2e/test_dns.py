@@ -9,6 +9,7 @@ import pytest
 from harness import clients, homeward, ports, processes, scripted
 
 TTL_S = 2
+CLEAR = {"security": "clear", "networks": ["127.0.0.0/8", "::1/128"], "reason": "a test", "until": "2099-12-31"}
 
 
 class NameServer:
@@ -57,7 +58,7 @@ def store_at(scripted_store, address, port, arrived):
 def house_of_names(front, authority, names):
     doors, port = homeward.Doors(authority.ca), ports.take()
     instance = front({"imap": doors.groups()["imap"], "dns": {"servers": [f"127.0.0.1:{names.port}"]},
-                      "sites": [{"name": "site", "security": "loopback", "backends": [{"host": "imap.site.test"}],
+                      "sites": [{"name": "site", **CLEAR, "backends": [{"host": "imap.site.test"}],
                                  "imap": {"port": port}, "pop3": "off"}]}, "* site\n", start=False)
     return doors, port, instance
 

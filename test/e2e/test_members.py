@@ -146,7 +146,7 @@ def comes_back(doors, trust, user, seconds=15):
 def test_a_store_killed_in_mid_session_ends_only_its_own_sessions(two_sites, trust, protocol):
     doors, (one, two), _ = two_sites
     anna, bert = login(doors, trust, "anna@one.test"), login(doors, trust, "bert@two.test")
-    one.process.kill()
+    one.kill()
     with pytest.raises((imaplib.IMAP4.abort, OSError)):
         anna.noop()
     assert bert.noop()[0] == "OK"

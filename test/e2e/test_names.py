@@ -1,7 +1,7 @@
 """Stores that know another name than the client's, behind a catch-all line of the map."""
 import pytest
 
-from harness import clients, homeward
+from harness import clients, homeward, processes
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_the_store_gets_the_name_that_it_knows(two_stores, folder, read):
     doors, stores = two_stores
     for mailbox, store, name in (("carl@old.test", "locals", "carl"), ("special@old.test", "locals", "carla"),
                                  ("dora@elsewhere.test", "domain", "CORP\\dora")):
-        mails = clients.mails_in(read(doors, (mailbox, "secret"), folder))
+        mails = clients.mails_in(read(doors, (mailbox, "secret"), processes.new_folder(f"{folder}/{mailbox}")))
         assert {(each, home) for _, each, home in mails} == {(name, store)}
         # Dovecot's log doubles no backslash
         assert any(f"user=<{name}>" in line for line in stores[store].logins())

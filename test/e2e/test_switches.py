@@ -41,7 +41,7 @@ def test_with_neither_protocol_nothing_is_bound(front):
 def test_each_is_switched_on_and_off_by_reload_while_the_other_goes_on(front, authority, stores, trust):
     doors = homeward.Doors(authority.ca)
     groups, sites = doors.groups(), [homeward.site(stores["north"])]
-    instance = front({"sites": sites, "imap": groups["imap"]}, "* north\n")
+    instance = front({"sites": sites, "imap": groups["imap"], "run": {"generations_max": 10}}, "* north\n")
     assert "POP3: off" in instance.said() and "IMAP4: off" not in instance.said()
     assert not is_open(doors.port["pop3"])
     imap = imaplib.IMAP4_SSL(clients.HOST, doors.port["imaps"], ssl_context=trust, timeout=10)

@@ -14,6 +14,7 @@ class Authority:
         self.folder = processes.new_folder(folder)
         self.name = name
         self.ca = os.path.join(folder, "ca.crt")
+        self.leaf("mail")  # with the first leaf comes the CA
 
     def leaf(self, name, names=LOOPBACK, days=30):
         chain, key = (os.path.join(self.folder, f"{name}.{end}") for end in ("crt", "key"))

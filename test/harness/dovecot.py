@@ -48,9 +48,12 @@ namespace inbox {{
 protocol imap {{
   mail_plugins = imap_zlib
 }}
-# chroot needs root.
+# chroot needs root. Without the listener there is no penalty for whoever shares the address of one that failed.
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -133,7 +136,8 @@ class Store:
             for name, password in self.users.items():
                 # base64, so that a password may hold every byte
                 password = password if isinstance(password, bytes) else password.encode()
-                file.write(f"{name}:{{PLAIN.b64}}{base64.b64encode(password).decode()}\n")
+                key = name.replace("\\", "\\\\")  # as Dovecot escapes what it looks for
+                file.write(f"{key}:{{PLAIN.b64}}{base64.b64encode(password).decode()}\n")
         for name in self.users:
             if not os.path.isdir(self.maildir(name)):
                 self.fill(name)
@@ -190,6 +194,16 @@ class Store:
     def logins(self):
         """Lines of this store's own log, one a login that succeeded."""
         return [line for line in self.said().splitlines() if "Login: user=<" in line]
+
+    def ask_to_stop(self):
+        if self.process is not None:
+            self.process.signal(signal.SIGTERM)
+
+    def kill(self):
+        """At once; Dovecot takes a second for a polite end."""
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
 
     def stop(self):
         if self.process is not None:

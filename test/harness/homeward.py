@@ -54,7 +54,8 @@ class Homeward:
 
     def write(self):
         groups = dict(self.settings)
-        groups.setdefault("run", {"workers": 1, "runtime_dir": os.path.join(self.folder, "run")})
+        # Tests leave sessions open; waiting for their end would show nothing.
+        groups["run"] = {"workers": 1, "runtime_dir": "run", "drain_timeout_s": 0, "drain_spread_s": 0, **groups.get("run", {})}
         if self.certificate:
             groups.setdefault("tls", {"certificates": [dict(zip(("chain", "key"), self.certificate))]})
         groups.setdefault("directory", {"driver": "file", "path": "directory.map"})
@@ -90,6 +91,7 @@ class Homeward:
         self.launch()
         processes.wait_until("homeward says event=ready", 20, lambda: self.has_ended() or self.events("ready"))
         if self.has_ended():
+            self.process = None
             raise processes.Failure(f"homeward ended at once: {self.said().strip()}")
         return self
 

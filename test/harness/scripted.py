@@ -134,7 +134,8 @@ class ScriptedStore:
     def __init__(self, context=None, address="127.0.0.1", port=None):
         self.context = context
         self.port = port or ports.take()
-        self.listener = socket.create_server((address, self.port), backlog=64)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.listener = socket.create_server((address, self.port), family=family, backlog=64)
         self.listener.settimeout(PATIENCE)
         self.wires, self.errors = [], []
         self._thread = None
