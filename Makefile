@@ -45,7 +45,7 @@ $(BUILD)/%.o: %.c
 # Every unit test links the whole house but main: the linker takes what it needs from the archive.
 $(BUILD)/parts.a: $(PARTS)
 	@rm -f $@
-	$(AR) qcs $@ $^
+	$(QUIET)$(AR) qcs $@ $^
 
 $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)

@@ -3,6 +3,7 @@
 #include "backends/fronts.h"
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backends/dial.h"
@@ -160,6 +161,12 @@ static bool begin_dial(struct visit *v, const struct site *site, const struct ms
     return true;
 }
 
+/* enforce_until: the day of a weak link is over, and it was asked for that this ends it. */
+static bool is_overdue(const struct site_config *site)
+{
+    return site->enforce_until && site->exception.until_s > 0 && time(NULL) >= site->exception.until_s;
+}
+
 /* A login that fails over asks again under its id: what it had is over. */
 static bool on_dial(struct front *f, const struct message *m)
 {
@@ -171,6 +178,10 @@ static bool on_dial(struct front *f, const struct message *m)
         visit_free(v);
     if (site == NULL || !site->config->serves[m->dial.protocol]) {
         answer_no(f, m->id, DIAL_NO_SITE, site == NULL ? "no_site" : "protocol_off");
+        return true;
+    }
+    if (is_overdue(site->config)) {
+        answer_no(f, m->id, DIAL_UNREACHABLE, "overdue");
         return true;
     }
     v = f->n_dials < DIALS_MAX ? new_visit(f, m->id, m->dial.protocol) : NULL;

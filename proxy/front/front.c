@@ -134,16 +134,22 @@ static void on_accepted(void *owner, struct listener *l UNUSED, int fd, const st
     session_open(owner, fd, peer);
 }
 
+static void tell_unlistened(uint64_t number, uint64_t listener)
+{
+    struct message m = {
+        .type = MSG_UNLISTENED, .listen = {.socket = number, .listener = listener}
+    };
+    if (front.main != NULL && !ipc_send(front.main, &m))
+        return; /* main is gone: nobody waits for this */
+}
+
 static void on_listener_closed(void *owner UNUSED, struct listener *l)
 {
     for (size_t i = 0; i < n_sockets; i++)
         if (sockets[i].at == l) {
-            struct message m = {
-                .type = MSG_UNLISTENED, .listen = {.socket = sockets[i].number, .listener = sockets[i].listener}
-            };
+            struct socket_row row = sockets[i];
             sockets[i] = sockets[--n_sockets];
-            if (front.main != NULL && !ipc_send(front.main, &m))
-                return; /* main is gone: nobody waits for this */
+            tell_unlistened(row.number, row.listener);
             break;
         }
     leave_if_done();
@@ -153,10 +159,12 @@ static void listen_on(struct message *m)
 {
     enum protocol protocol = (enum protocol)(m->listen.listener >> LISTENER_INDEX_BITS);
     struct port *port = port_find(protocol, m->listen.listener & ((1U << LISTENER_INDEX_BITS) - 1));
-    if (port == NULL || n_sockets == LISTENERS_MAX)
-        return;
-    struct listener *l = listener_new(ipc_take_fd(m, 0), on_accepted, port);
-    if (l != NULL)
+    struct listener *l = NULL;
+    if (port != NULL && n_sockets < LISTENERS_MAX)
+        l = listener_new(ipc_take_fd(m, 0), on_accepted, port);
+    if (l == NULL)
+        tell_unlistened(m->listen.socket, m->listen.listener);
+    else
         sockets[n_sockets++] = (struct socket_row){ m->listen.socket, m->listen.listener, l };
 }
 
@@ -337,6 +345,7 @@ int front_run(struct role *role)
     if (!good || !told)
         return 1;
     loop_run();
-    ipc_flush(front.main, 100);
+    if (front.main != NULL)
+        ipc_flush(front.main, 100);
     return 0;
 }

@@ -103,8 +103,10 @@ static enum received receive(int fd, char *room, struct message *m)
         .msg_iov = &io, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
     };
     ssize_t n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    /* ECONNRESET comes once, when the other end was closed with our packets unread, and before what it had sent itself:
+     * its last words are still to be read. */
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR ? GOT_NOTHING : GOT_END;
+        return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? GOT_NOTHING : GOT_END;
     int fds[MESSAGE_FDS_MAX];
     size_t n_fds = take_rights(&header, fds);
     if (n == 0 && n_fds == 0)

@@ -58,11 +58,12 @@ static void send_map(void)
     child_send_fd(house.now.helpers[ROLE_AUTH], MSG_MAP, house.now.settings->fds[SETTINGS_MAP]);
 }
 
-static void send_bundle(const struct generation *already)
+/* Older generations take no new clients, and may know their certificates by other names. */
+static void send_bundle(void)
 {
     LIST_EACH(link, &children) {
         struct child *c = OWNER_OF(link, struct child, link);
-        if (c->kind == ROLE_FRONT && child_is_there(c) && (already == NULL || c->generation != already))
+        if (c->kind == ROLE_FRONT && child_is_there(c) && c->generation == house.now.fronts)
             child_send_fd(c, MSG_BUNDLE, house.now.settings->fds[SETTINGS_FRONT_BUNDLE]);
     }
 }
@@ -77,14 +78,14 @@ void swap(const struct buf *seen)
     struct settings *old = house.now.settings;
     house.now.settings = house.coming.settings;
     bool new_map = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_MAP);
-    bool new_bundle = has_new(old, SETTINGS_FRONT_BUNDLE);
+    bool new_bundle = house.coming.fronts == NULL && has_new(old, SETTINGS_FRONT_BUNDLE);
     replace_helper(ROLE_AUTH);
     replace_helper(ROLE_BACKENDS);
     replace_fronts();
     if (new_map)
         send_map();
     if (new_bundle)
-        send_bundle(house.coming.fronts);
+        send_bundle();
     house.coming = (struct reign){ 0 };
     settings_unref(&old);
     const struct config *config = house.now.settings->config;
@@ -118,6 +119,6 @@ bool swap_bundle(int fd)
 {
     bool differs = replace_part(SETTINGS_FRONT_BUNDLE, fd);
     if (differs)
-        send_bundle(NULL);
+        send_bundle();
     return differs;
 }

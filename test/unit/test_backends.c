@@ -263,6 +263,22 @@ static void test_refusals(void **state UNUSED)
 }
 
 /* Nothing is answered before what lives is known; then a mailbox goes where it lives, from whichever front. */
+/* What was asked for with enforce_until ends on its day, by itself. */
+static void test_overdue(void **state UNUSED)
+{
+    site.enforce_until = true;
+    site.exception.until_s = 1;
+    be_born();
+    int front = new_front();
+    held(front);
+    dial(front, 1, "anna@home.test", SPAN_NONE);
+    refused(front, 1, DIAL_UNREACHABLE, "overdue");
+    close(front);
+    die();
+    site.enforce_until = false;
+    site.exception.until_s = 0;
+}
+
 static void test_holds(void **state UNUSED)
 {
     be_born();
@@ -434,6 +450,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_overdue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_holds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_patience_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_faults, set_up, tear_down),
