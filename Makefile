@@ -100,11 +100,11 @@ $(BUILD)/man/homeward.cfg.5: man/homeward.cfg.5.in $(BUILD)/homeward
 C_FILES = $(SOURCES) $(wildcard test/unit/*.c test/bench/*.c)
 ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/bench/*.h)
 lint: build-tests bench
-	clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
+	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
 	@$(MAKE) --no-print-directory man
-	groff -man -ww -Tutf8 -z $(BUILD)/man/*.[1-8]
-	clang-format --dry-run -Werror $(ALL_FILES)
+	@groff -man -ww -Tutf8 -z $(BUILD)/man/*.[1-8]
+	@clang-format --dry-run -Werror $(ALL_FILES)
 
 format:
 	clang-format -i $(ALL_FILES)
