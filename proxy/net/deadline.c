@@ -62,6 +62,10 @@ void deadline_start(struct deadline_queue *q, struct deadline *d)
 
 void deadline_again(struct deadline_queue *q, struct deadline *d)
 {
+    if (list_empty(&d->link)) {
+        deadline_start(q, d);
+        return;
+    }
     d->at_ms = loop_now_ms() + q->stay_ms;
     if (q->waiting.prev == &d->link)
         return;

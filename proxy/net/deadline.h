@@ -21,7 +21,7 @@ struct deadline_queue {
 void deadline_queue_init(struct deadline_queue *q, int64_t stay_ms, void (*expired)(struct deadline *));
 void deadline_init(struct deadline *d);
 void deadline_start(struct deadline_queue *q, struct deadline *d); /* d must not be waiting elsewhere */
-void deadline_again(struct deadline_queue *q, struct deadline *d); /* d waits in q: its time starts anew */
+void deadline_again(struct deadline_queue *q, struct deadline *d); /* its time starts anew; d waits in q or nowhere */
 void deadline_stop(struct deadline_queue *q, struct deadline *d);  /* safe when d does not wait */
 
 struct alarm {
