@@ -201,9 +201,16 @@ static void queued_free(struct queued *q)
     free(q);
 }
 
+/* Who is that far behind is asked nothing more. What is told of live sessions is never left out: a count that missed a
+ * session's end is wrong for good, and who does not hear the end of the list of sessions answers nobody. */
+static size_t queue_bound(enum message_type type)
+{
+    return type == MSG_ASK || type == MSG_DIAL ? IPC_QUEUED_MAX : IPC_REPORTS_MAX;
+}
+
 static bool enqueue(struct ipc *channel, struct span packet, const struct message *m)
 {
-    struct queued *q = channel->n_queued < IPC_QUEUED_MAX ? malloc(sizeof *q + packet.n) : NULL;
+    struct queued *q = channel->n_queued < queue_bound(m->type) ? malloc(sizeof *q + packet.n) : NULL;
     if (q == NULL)
         return false;
     *q = (struct queued){ .n = packet.n };

@@ -6,7 +6,11 @@
 
 #include "proxy/net/messages.h"
 
-enum { IPC_BYTES_MAX = 16384, IPC_QUEUED_MAX = 4096 /* messages that wait for a full channel */ };
+enum {
+    IPC_BYTES_MAX = 16384,
+    IPC_QUEUED_MAX = 4096,     /* messages that wait for a full channel; beyond it no question is taken … */
+    IPC_REPORTS_MAX = 1 << 20, /* … and beyond this nothing */
+};
 
 struct ipc;
 struct ipc_events {
