@@ -268,13 +268,18 @@ static void watch_both(struct session *s)
     conn_watch(s->site, (s->down.held == NULL && !s->down.ended ? WATCH_READ : 0) | (up_held ? WATCH_WRITE : 0));
 }
 
+/* A client that takes no more is gone. A store that takes no more may have said much before, which is still on its way:
+ * that is passed on first, and the end behind it ends the session. False: it is gone. */
 static bool sink_broken(const struct way *w)
 {
-    if (w->up)
-        lost_site(w->s, why_of(w, false, true));
-    else
+    if (!w->up) {
         session_close(w->s, why_of(w, false, true));
-    return false;
+        return false;
+    }
+    let_go(w->flow);
+    w->flow->ended = w->flow->end_told = true;
+    expect_answer(w->s);
+    return true;
 }
 
 /* Read and pass on. False: the session is gone. */

@@ -1,0 +1,59 @@
+"""How sessions end when one side goes in the middle of things: what was said before the end still arrives, whole or as a cut."""
+import re
+import socket
+import time
+
+from harness import homeward, scripted
+
+
+def clear_house(front, authority, store, **more):
+    """Homeward with one clear-text store, and a door in clear text that takes passwords."""
+    port = {"port": store.port}
+    site = {"name": "s", "backends": [{"host": "127.0.0.1"}], "security": "loopback", "imap": port, "pop3": port}
+    doors = homeward.Doors(authority.ca)
+    settings = {**doors.groups(clear_login=True), "sites": [site], **more}
+    return front(settings, "* s\n"), doors
+
+
+def slow_client(port):
+    """A client with the smallest receive buffer there is."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(5)
+    sock.connect(("127.0.0.1", port))
+    return scripted.Wire(sock)
+
+
+def sign_in(wire, store):
+    """Signed in; returns the store's end."""
+    wire.line()
+    wire.send(b"a LOGIN anna@demo.test secret\r\n")
+    site = store.accept()
+    stub = scripted.ImapStub(site)
+    stub.greet()
+    site.send(stub.credential().tag + b" OK [CAPABILITY IMAP4rev1] in\r\n")
+    assert wire.line().startswith(b"a OK ")
+    return site
+
+
+def test_what_a_store_said_before_it_died_arrives_before_our_goodbye(front, authority):
+    """Held for a slow client, and then the store takes no more: nothing held may be lost, no line put into the middle."""
+    store = scripted.ScriptedStore()
+    house, doors = clear_house(front, authority, store)
+    wire = slow_client(doors.port["imap"])
+    site = sign_in(wire, store)
+    lines = (b"* 1 FETCH (FLAGS ()" + b" " * 42 + b")\r\n") * 1024  # 64 octets each: whatever is read ends where a line ends
+    site.sock.settimeout(0.5)
+    try:
+        while True:
+            site.sock.sendall(lines)
+    except socket.timeout:
+        pass
+    site.reset()
+    time.sleep(0.1)
+    wire.send(b"b NOOP\r\n")
+    said = wire.unread + wire.rest()
+    read = int(re.search(r"down_bytes=(\d+)", house.wait_for("session_end", "closed_by=site")).group(1))
+    goodbye = said.find(b"* BYE")
+    assert read == (len(said) if goodbye < 0 else goodbye)
+    store.close()
