@@ -73,16 +73,18 @@ const char *session_id_text(const struct session *s, char text[17])
 
 /* ---- time ---- */
 
-static bool is_waiting_for_others(const struct session *s)
+/* A refusal that waits for its moment is an answer under way too: were it cut short, the login limit would tell a
+ * mailbox that was refused at once (there is none) from one whose store takes its time. */
+static bool is_under_way(const struct session *s)
 {
-    return s->state == S_AUTH || s->state == S_DIAL || s->state == S_HANDIN;
+    return s->state == S_AUTH || s->state == S_DIAL || s->state == S_HANDIN || s->state == S_REFUSE;
 }
 
 /* A login that is under way has a budget of its own; the session ends when that has come to an answer. */
 static void on_login_timeout(struct deadline *d)
 {
     struct session *s = OWNER_OF(d, struct session, limit);
-    if (is_waiting_for_others(s))
+    if (is_under_way(s))
         s->overdue = true;
     else if (s->state <= S_TLS)
         session_close(s, WHY_LOGIN_TIMEOUT);
