@@ -59,9 +59,15 @@ void front_admit(struct session *s)
 {
     uint32_t place = places.free[--places.n_free];
     s->id = ++places.serial << PLACE_BITS | place;
+    s->sid = front.sid_base + s->id;
     places.at[place] = s;
     list_add(&front.sessions, &s->link);
     front.n_sessions++;
+}
+
+void front_rename(struct session *s)
+{
+    s->id = ++places.serial << PLACE_BITS | (s->id & ((1U << PLACE_BITS) - 1));
 }
 
 static void leave_if_done(void);

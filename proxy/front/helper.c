@@ -50,14 +50,15 @@ void helper_ask(struct helper *h, struct question *q)
     send_question(h, q);
 }
 
-void helper_cancel(struct question *q)
+bool helper_cancel(struct question *q)
 {
     if (list_empty(&q->link))
-        return;
+        return false;
     list_remove(&q->link);
-    if (q->on != NULL && !ipc_send(q->on, &(struct message){ .type = MSG_CANCEL, .id = q->id }))
-        return; /* a dead channel has forgotten the question anyway */
+    /* A dead channel has forgotten the question anyway. */
+    bool asked = q->on != NULL && ipc_send(q->on, &(struct message){ .type = MSG_CANCEL, .id = q->id });
     q->on = NULL;
+    return asked;
 }
 
 void helper_tell(struct helper *h, const struct message *m)

@@ -33,7 +33,7 @@ void helper_init(struct helper *h, enum role_kind kind, struct question *(*find)
 void helper_connect(struct helper *h, int fd); /* main brought a channel to the helper of now */
 void question_init(struct question *q);
 void helper_ask(struct helper *h, struct question *q); /* compose, answered and id are set */
-void helper_cancel(struct question *q);                /* safe at any time, also twice */
+bool helper_cancel(struct question *q); /* safe at any time, also twice; true: an answer may be under way already */
 void helper_tell(struct helper *h,
                  const struct message *m); /* a report; lost when there is no channel, for HOLD repeats it */
 

@@ -45,6 +45,8 @@ struct session *front_session(uint64_t id); /* NULL: it is gone */
 bool front_has_room(void);
 void front_admit(struct session *s); /* gives it its id and a place; there is room */
 void front_left(struct session *s);
+/* Another id: what is still under way to the old one finds nobody. Nothing may count the session under the old one. */
+void front_rename(struct session *s);
 
 /* Connections before login, per block of addresses. False: too many. */
 bool front_count(const struct addr *peer) MUST_CHECK;

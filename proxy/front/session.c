@@ -67,7 +67,7 @@ bool session_before_relay(const struct session *s)
 
 const char *session_id_text(const struct session *s, char text[17])
 {
-    snprintf(text, 17, "%016llx", (unsigned long long)(front.sid_base + s->id));
+    snprintf(text, 17, "%016llx", (unsigned long long)s->sid);
     return text;
 }
 

@@ -68,7 +68,8 @@ struct flow {
 
 struct session {
     struct list link;
-    uint64_t id;
+    uint64_t id;      /* between processes */
+    uint64_t sid;     /* in logs */
     uint8_t state;    /* enum session_state */
     uint8_t protocol; /* enum protocol */
     uint8_t why;      /* enum why, once it is closing */

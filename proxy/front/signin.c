@@ -206,8 +206,9 @@ static void end_attempt(struct session *s, const struct outcome *o)
     in->outcome = *o;
     signin_log_failure(s, o);
     tell_helpers(s, o->kind == OUTCOME_UNAVAILABLE ? LOGIN_UNREACHABLE : LOGIN_REFUSED);
-    helper_cancel(&in->verdict);
-    helper_cancel(&in->dial);
+    /* An answer that crosses the cancel must not be taken for that to the next attempt, which may be another user's. */
+    if (helper_cancel(&in->verdict) || helper_cancel(&in->dial))
+        front_rename(s);
     handin_end(s);
     alarm_clear(&in->budget);
     bool secret_moment = o->kind == OUTCOME_REFUSED || o->kind == OUTCOME_SAYS;
