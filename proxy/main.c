@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "proxy/admin/explain.h"
 #include "proxy/net/tls.h"
 #include "proxy/supervisor/birth.h"
 #include "proxy/supervisor/check.h"
@@ -17,6 +18,7 @@
 enum { EXIT_USAGE = 2, TEXT_MAX = 16 << 20 };
 
 static const char usage[] = "usage: homeward [-c FILE] [-t | -T]\n"
+                            "       homeward explain USER [--proto imap|pop3] [--from IP] [--json] [-c FILE]\n"
                             "  -c FILE     the configuration (" HOMEWARD_CONFIG ")\n"
                             "  -t          check it, with the files and the map that it names, and exit\n"
                             "  -T          print it as it is in force, with all defaults, and exit\n"
@@ -97,11 +99,30 @@ static int read_options(int argc, char **argv, const char **file)
     return optind < argc ? '?' : mode;
 }
 
+/* Commands that look at the configuration and the world, and need no running Homeward. */
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"explain", explain_run},
+};
+
+static const struct command *find_command(int argc, char **argv)
+{
+    for (size_t i = 0; argc > 1 && i < COUNT_OF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     const char *file = HOMEWARD_CONFIG;
     if (argc == 2 && strcmp(argv[0], BIRTH_NAME) == 0)
         return birth_run(argv[1]);
+    const struct command *command = find_command(argc, argv);
+    if (command != NULL)
+        return command->run(argc - 1, argv + 1);
     switch (read_options(argc, argv, &file)) {
     case 0:
         return supervisor_run(file);
