@@ -41,6 +41,7 @@ uint64_t now_us(void)
 
 void loop_init(void)
 {
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (epoll_fd < 0)
         give_up("epoll");

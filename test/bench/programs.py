@@ -90,10 +90,10 @@ class Load:
 
     def result(self, seconds=60):
         """Wait for its own end."""
-        self.process.wait(seconds)
+        status = self.process.wait(seconds)
         results = self.events("result")
         if not results:
-            raise processes.Failure(f"the load generator gave no result: {processes.read(self.output)[-2000:]}")
+            raise processes.Failure(f"the load generator ended with {status} and no result: {processes.read(self.output)[-2000:]}")
         return results[0]
 
     def stop(self, seconds=60):
