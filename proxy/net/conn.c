@@ -243,8 +243,8 @@ ssize_t conn_end(struct conn *c, bool cut)
         ERR_clear_error();
         errno = 0;
         int done = SSL_shutdown(c->ssl);
-        if (done < 0 && tls_result(c, done, &c->write_needs) == CONN_AGAIN && c->write_needs == WATCH_WRITE &&
-            !(SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN))
+        /* SSL_SENT_SHUTDOWN is set before the alert has found room in the socket: only the result tells. */
+        if (done < 0 && tls_result(c, done, &c->write_needs) == CONN_AGAIN && c->write_needs == WATCH_WRITE)
             return CONN_AGAIN;
     }
     shutdown(c->fd, SHUT_WR);

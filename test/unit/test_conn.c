@@ -1,0 +1,501 @@
+/* Streams under TLS, against OpenSSL itself at the other end of a socket pair: greetings in the first flight, ends and
+ * cuts, bytes that epoll cannot see, buffers given back, and full sockets. */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "proxy/net/conn.h"
+#include "proxy/net/deadline.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/tls_ssl.h"
+
+static const char greeting[] = "* OK early\r\n";
+
+/* ---- a certificate of one's own ---- */
+
+static struct {
+    BIO *chain, *key;
+    struct tls_server *server;
+    struct tls_client *client;
+    SSL_CTX *peers;  /* what the other end uses as a client */
+    SSL_CTX *stores; /* … and as a server */
+} tls;
+
+static struct span pem_of(BIO *bio)
+{
+    char *at;
+    long n = BIO_get_mem_data(bio, &at);
+    return span_bytes(at, (size_t)n);
+}
+
+static X509 *self_signed(EVP_PKEY *key)
+{
+    X509 *leaf = X509_new();
+    X509_set_version(leaf, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(leaf), 1);
+    X509_gmtime_adj(X509_getm_notBefore(leaf), -60);
+    X509_gmtime_adj(X509_getm_notAfter(leaf), 3600);
+    X509_set_pubkey(leaf, key);
+    X509_EXTENSION *names = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:mail.test");
+    X509_add_ext(leaf, names, -1);
+    X509_EXTENSION_free(names);
+    assert_true(X509_sign(leaf, key, EVP_sha256()) > 0);
+    return leaf;
+}
+
+static int tls_begin(void **state UNUSED)
+{
+    struct buf why;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *leaf = self_signed(key);
+    tls.chain = BIO_new(BIO_s_mem());
+    tls.key = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(tls.chain, leaf);
+    PEM_write_bio_PrivateKey(tls.key, key, NULL, NULL, 0, NULL, NULL);
+    struct tls_certificate certificate = { "chain", "key", pem_of(tls.chain), pem_of(tls.key) };
+    struct tls_server_order server = { .certificates = &certificate,
+                                       .n_certificates = 1,
+                                       .min_version = 2,
+                                       .ciphers = "",
+                                       .alpn = "imap",
+                                       .session_context = SPAN("test") };
+    struct tls_client_order client = { .ca_name = "ca",
+                                       .ca = pem_of(tls.chain),
+                                       .verify = true,
+                                       .verify_name = "",
+                                       .pin_sha256 = "",
+                                       .min_version = 2,
+                                       .ciphers = "",
+                                       .alpn = "imap" };
+    buf_init(&why, 1024);
+    tls.server = tls_server_new(&server, &why);
+    tls.client = tls_client_new(&client, &why);
+    tls.peers = SSL_CTX_new(TLS_client_method());
+    tls.stores = SSL_CTX_new(TLS_server_method());
+    SSL_CTX_use_certificate(tls.stores, leaf);
+    SSL_CTX_use_PrivateKey(tls.stores, key);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    buf_fini(&why);
+    if (tls.server == NULL || tls.client == NULL)
+        return -1;
+    SSL *ssl = tls_server_ssl(tls.server);
+    SSL_CTX_set1_groups_list(SSL_get_SSL_CTX(ssl), "P-256");
+    SSL_free(ssl);
+    return 0;
+}
+
+static int tls_over(void **state UNUSED)
+{
+    tls_server_free(&tls.server);
+    tls_client_free(&tls.client);
+    SSL_CTX_free(tls.peers);
+    SSL_CTX_free(tls.stores);
+    BIO_free(tls.chain);
+    BIO_free(tls.key);
+    return 0;
+}
+
+/* ---- both ends ---- */
+
+static struct pair {
+    struct conn *conn; /* ours */
+    int shaken;        /* what conn_handshake came to */
+    unsigned events;   /* that ready told since the last look */
+    int woken;
+    SSL *peer; /* theirs, on a blocking descriptor with a time limit */
+    int fd;
+    int ours; /* conn's own */
+} at;
+
+static struct alarm patience;
+
+static void on_patience(struct alarm *a UNUSED)
+{
+    loop_stop();
+}
+
+static void run_for(int64_t ms)
+{
+    loop_refresh();
+    assert_true(alarm_set(&patience, ms, on_patience));
+    loop_run();
+    alarm_clear(&patience);
+}
+
+static void on_ready(void *owner UNUSED, unsigned events)
+{
+    at.events |= events;
+    at.woken++;
+    if (at.shaken == CONN_AGAIN && conn_is_tls(at.conn))
+        at.shaken = conn_handshake(at.conn);
+    else
+        conn_watch(at.conn, 0);
+    loop_stop();
+}
+
+static void pair_begin(void)
+{
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+    at = (struct pair){ .fd = fds[1], .ours = fds[0] };
+    at.conn = conn_new(fds[0], on_ready, NULL);
+    assert_non_null(at.conn);
+}
+
+static void peer_begin(SSL_CTX *ctx, const char *groups, int version)
+{
+    at.peer = SSL_new(ctx);
+    SSL_set_fd(at.peer, at.fd);
+    if (groups != NULL)
+        assert_int_equal(SSL_set1_groups_list(at.peer, groups), 1);
+    if (version != 0)
+        SSL_set_max_proto_version(at.peer, version);
+}
+
+static void pair_end(void)
+{
+    conn_free(&at.conn);
+    conn_free(&at.conn);
+    SSL_free(at.peer);
+    close(at.fd);
+    ERR_clear_error();
+    run_for(1);
+}
+
+/* Both handshakes, step by step; what the peer can read meanwhile goes to `early`. */
+static bool shake(void)
+{
+    at.shaken = conn_handshake(at.conn);
+    for (int turn = 0; turn < 50; turn++) {
+        int theirs = SSL_do_handshake(at.peer);
+        if (theirs == 1 && at.shaken == 1)
+            return true;
+        if (theirs != 1 && SSL_get_error(at.peer, theirs) != SSL_ERROR_WANT_READ)
+            return false;
+        if (at.shaken == CONN_BROKEN)
+            return false;
+        if (at.shaken == CONN_AGAIN)
+            run_for(20);
+    }
+    return false;
+}
+
+static void protected_begin(int version)
+{
+    pair_begin();
+    peer_begin(tls.peers, NULL, version);
+    SSL_set_connect_state(at.peer);
+    assert_true(conn_tls_accept(at.conn, tls.server, SPAN_NONE));
+    assert_true(shake());
+}
+
+static void peer_says(const char *text, size_t n)
+{
+    assert_int_equal(SSL_write(at.peer, text, (int)n), (int)n);
+}
+
+/* Up to room bytes in a few turns of the loop. */
+static ssize_t conn_reads(void *to, size_t room)
+{
+    ssize_t n = CONN_AGAIN;
+    for (int turn = 0; turn < 50 && n == CONN_AGAIN; turn++) {
+        n = conn_read(at.conn, to, room);
+        if (n != CONN_AGAIN)
+            break;
+        conn_watch(at.conn, WATCH_READ);
+        run_for(20);
+    }
+    return n;
+}
+
+/* ---- the greeting in the first flight ---- */
+
+static bool peer_reads(const char *expected)
+{
+    char got[256];
+    int n = 0;
+    for (int turn = 0; turn < 50 && n <= 0; turn++)
+        n = SSL_read(at.peer, got, sizeof got);
+    return n == (int)strlen(expected) && memcmp(got, expected, (size_t)n) == 0;
+}
+
+static int group; /* the last handshake's */
+
+static bool greeted_by(const char *groups, int version)
+{
+    char got[8];
+    pair_begin();
+    peer_begin(tls.peers, groups, version);
+    SSL_set_connect_state(at.peer);
+    assert_true(conn_tls_accept(at.conn, tls.server, SPAN(greeting)));
+    assert_true(shake());
+    bool greeted = conn_greeted(at.conn);
+    group = SSL_get_negotiated_group(at.peer);
+    if (!greeted) /* then it is said the usual way */
+        assert_int_equal(conn_write(at.conn, greeting, sizeof greeting - 1), sizeof greeting - 1);
+    assert_true(peer_reads(greeting));
+    peer_says("hello", 5);
+    assert_int_equal(conn_reads(got, sizeof got), 5);
+    assert_memory_equal(got, "hello", 5);
+    pair_end();
+    return greeted;
+}
+
+static void the_greeting_leaves_with_the_first_flight(void **state UNUSED)
+{
+    assert_true(greeted_by("P-256", 0));
+    assert_true(greeted_by("P-256:X25519", 0));
+}
+
+/* Our server has P-256 alone: a first share of another group is answered by a HelloRetryRequest, in which
+ * there is no key yet: what is written early would leave in clear. */
+static void a_hello_retry_request_is_survived(void **state UNUSED)
+{
+    assert_false(greeted_by("X25519:P-256", 0));
+    assert_int_equal(group, NID_X9_62_prime256v1);
+}
+
+static void not_in_an_older_tls(void **state UNUSED)
+{
+    assert_false(greeted_by(NULL, TLS1_2_VERSION));
+}
+
+static void a_foreign_alpn_ends_the_handshake(void **state UNUSED)
+{
+    pair_begin();
+    peer_begin(tls.peers, NULL, 0);
+    SSL_set_alpn_protos(at.peer, (const unsigned char *)"\x08http/1.1", 9);
+    SSL_set_connect_state(at.peer);
+    assert_true(conn_tls_accept(at.conn, tls.server, SPAN(greeting)));
+    assert_false(shake());
+    run_for(5);
+    assert_int_equal(at.shaken, CONN_BROKEN);
+    assert_false(conn_greeted(at.conn));
+    assert_null(conn_tls_version(at.conn));
+    pair_end();
+}
+
+/* Whatever the moment: an end of the whole connection in the handshake is a failure with a name, and no leak. */
+static void a_handshake_may_end_at_every_octet(void **state UNUSED)
+{
+    for (size_t cut = 0; cut < 600; cut += 7) {
+        char hello[2048];
+        pair_begin();
+        SSL *ssl = SSL_new(tls.peers);
+        BIO *out = BIO_new(BIO_s_mem());
+        SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+        SSL_set_connect_state(ssl);
+        SSL_do_handshake(ssl);
+        int n = BIO_read(out, hello, sizeof hello);
+        size_t part = cut < (size_t)n ? cut : (size_t)n;
+        assert_true(conn_tls_accept(at.conn, tls.server, SPAN(greeting)));
+        assert_int_equal(write(at.fd, hello, part), part);
+        at.shaken = conn_handshake(at.conn);
+        assert_int_equal(at.shaken, CONN_AGAIN);
+        if (cut % 2 == 0) {
+            shutdown(at.fd, SHUT_WR);
+            for (int turn = 0; turn < 10 && at.shaken == CONN_AGAIN; turn++)
+                run_for(5);
+            assert_int_equal(at.shaken, CONN_BROKEN);
+            assert_string_equal(conn_why(at.conn), "cut");
+        }
+        SSL_free(ssl);
+        pair_end();
+    }
+}
+
+/* ---- ends and cuts ---- */
+
+static void an_end_and_a_cut_are_told_apart(void **state UNUSED)
+{
+    char got[8];
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    for (size_t i = 0; i < 4; i++) {
+        bool cut = i % 2 == 1;
+        protected_begin(versions[i / 2]);
+        peer_says("bye", 3);
+        if (!cut)
+            SSL_shutdown(at.peer);
+        shutdown(at.fd, SHUT_WR);
+        assert_int_equal(conn_reads(got, sizeof got), 3);
+        assert_int_equal(conn_reads(got, sizeof got), cut ? CONN_CUT : CONN_EOF);
+        assert_int_equal(conn_write(at.conn, "still", 5), 5); /* half-closed, not dead */
+        assert_int_equal(conn_end(at.conn, cut), 1);
+        assert_true(peer_reads("still"));
+        int n = SSL_read(at.peer, got, sizeof got);
+        assert_true(n <= 0);
+        assert_int_equal(SSL_get_shutdown(at.peer) & SSL_RECEIVED_SHUTDOWN, cut ? 0 : SSL_RECEIVED_SHUTDOWN);
+        pair_end();
+    }
+}
+
+static void an_end_in_clear(void **state UNUSED)
+{
+    char got[8];
+    pair_begin();
+    assert_int_equal(write(at.fd, "bye", 3), 3);
+    shutdown(at.fd, SHUT_WR);
+    assert_int_equal(conn_peek(at.conn, got, sizeof got), 3);
+    assert_int_equal(conn_read(at.conn, got, 2), 2);
+    assert_true(conn_has_more(at.conn));
+    assert_int_equal(conn_read(at.conn, got, sizeof got), 1);
+    assert_false(conn_has_more(at.conn));
+    assert_int_equal(conn_read(at.conn, got, sizeof got), CONN_EOF);
+    assert_int_equal(conn_write(at.conn, "still", 5), 5);
+    assert_int_equal(conn_end(at.conn, false), 1);
+    assert_int_equal(read(at.fd, got, sizeof got), 5);
+    assert_int_equal(read(at.fd, got, sizeof got), 0);
+    assert_int_equal(conn_write(at.conn, "more", 4), CONN_BROKEN);
+    assert_string_equal(conn_why(at.conn), "reset");
+    pair_end();
+}
+
+/* The socket is full when the end is said (with what did not pass through OpenSSL): close_notify waits for room. */
+static void an_end_waits_for_room(void **state UNUSED)
+{
+    static char block[65536];
+    size_t filled = 0;
+    ssize_t n;
+    protected_begin(0);
+    assert_int_equal(SSL_read(at.peer, block, sizeof block), -1); /* the tickets */
+    while ((n = send(at.ours, block, sizeof block, 0)) > 0)
+        filled += (size_t)n;
+    assert_int_equal(conn_end(at.conn, false), CONN_AGAIN);
+    assert_int_equal(conn_end(at.conn, false), CONN_AGAIN);
+    while (filled > 0 && (n = recv(at.fd, block, filled < sizeof block ? filled : sizeof block, 0)) > 0)
+        filled -= (size_t)n;
+    assert_int_equal(filled, 0);
+    assert_int_equal(conn_end(at.conn, false), 1);
+    assert_int_equal(SSL_read(at.peer, block, sizeof block), 0);
+    assert_int_equal(SSL_get_shutdown(at.peer), SSL_RECEIVED_SHUTDOWN);
+    pair_end();
+}
+
+/* ---- bytes that epoll cannot see ---- */
+
+static void bytes_inside_openssl_wake_the_owner(void **state UNUSED)
+{
+    char got[4];
+    protected_begin(0);
+    peer_says("one two three", 13);
+    assert_int_equal(conn_reads(got, sizeof got), 4);
+    assert_true(conn_has_more(at.conn));
+    at.woken = 0;
+    conn_watch(at.conn, WATCH_READ);
+    run_for(1000);
+    assert_int_equal(at.woken, 1);
+    assert_true((at.events & WATCH_READ) != 0);
+    conn_watch(at.conn, WATCH_READ);
+    conn_watch(at.conn, 0); /* not wanted any more */
+    run_for(20);
+    assert_int_equal(at.woken, 1);
+    pair_end();
+}
+
+/* Half a record is no reason to try again and again. */
+static void half_a_record_is_waited_for(void **state UNUSED)
+{
+    char record[256], got[64];
+    protected_begin(0);
+    BIO *out = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(at.peer, out);
+    peer_says("a whole record", 14);
+    int n = BIO_read(out, record, sizeof record);
+    assert_int_equal(write(at.fd, record, 9), 9);
+    assert_int_equal(conn_read(at.conn, got, sizeof got), CONN_AGAIN);
+    at.woken = 0;
+    conn_watch(at.conn, WATCH_READ);
+    run_for(30);
+    assert_int_equal(at.woken, 0);
+    conn_rest(at.conn); /* its buffer must stay */
+    assert_int_equal(write(at.fd, record + 9, (size_t)n - 9), n - 9);
+    assert_int_equal(conn_reads(got, sizeof got), 14);
+    assert_memory_equal(got, "a whole record", 14);
+    pair_end();
+}
+
+/* CVE-2024-4741: SSL_free_buffers of some versions gives back a record that is still being read. */
+static void buffers_with_something_inside_stay(void **state UNUSED)
+{
+    char record[256], got[64];
+    for (size_t part = 1; part < 30; part++) {
+        protected_begin(0);
+        conn_login_over(at.conn);
+        BIO *out = BIO_new(BIO_s_mem());
+        SSL_set0_wbio(at.peer, out);
+        peer_says("hello", 5);
+        int n = BIO_read(out, record, sizeof record);
+        size_t first = part < (size_t)n ? part : (size_t)n;
+        assert_int_equal(write(at.fd, record, first), first);
+        ssize_t done = conn_read(at.conn, got, 2);
+        conn_rest(at.conn);
+        assert_int_equal(write(at.fd, record + first, (size_t)n - first), (size_t)n - first);
+        while (done < 5) {
+            conn_rest(at.conn);
+            ssize_t more = conn_reads(got + done, 2);
+            assert_true(more > 0);
+            done += more;
+        }
+        assert_memory_equal(got, "hello", 5);
+        pair_end();
+    }
+}
+
+/* ---- towards a store ---- */
+
+static bool reaches_store(const char *host)
+{
+    pair_begin();
+    peer_begin(tls.stores, NULL, 0);
+    SSL_set_accept_state(at.peer);
+    assert_true(conn_tls_connect(at.conn, tls.client, host, 7));
+    bool good = shake();
+    if (good)
+        assert_string_equal(conn_tls_version(at.conn), "TLSv1.3");
+    else
+        run_for(5);
+    pair_end();
+    return good;
+}
+
+static void a_store_must_be_who_it_is_asked_to_be(void **state UNUSED)
+{
+    assert_true(reaches_store("mail.test"));
+    assert_true(reaches_store("MAIL.test"));
+    assert_false(reaches_store("other.test"));
+    assert_false(reaches_store("127.0.0.1"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_greeting_leaves_with_the_first_flight),
+        cmocka_unit_test(a_hello_retry_request_is_survived),
+        cmocka_unit_test(not_in_an_older_tls),
+        cmocka_unit_test(a_foreign_alpn_ends_the_handshake),
+        cmocka_unit_test(a_handshake_may_end_at_every_octet),
+        cmocka_unit_test(an_end_and_a_cut_are_told_apart),
+        cmocka_unit_test(an_end_in_clear),
+        cmocka_unit_test(an_end_waits_for_room),
+        cmocka_unit_test(bytes_inside_openssl_wake_the_owner),
+        cmocka_unit_test(half_a_record_is_waited_for),
+        cmocka_unit_test(buffers_with_something_inside_stay),
+        cmocka_unit_test(a_store_must_be_who_it_is_asked_to_be),
+    };
+    signal(SIGPIPE, SIG_IGN);
+    loop_init();
+    return cmocka_run_group_tests(tests, tls_begin, tls_over);
+}
