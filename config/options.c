@@ -129,7 +129,7 @@ static const struct section tls_section = { ROWS(tls_rows), .help = "TLS towards
     { "until", KIND_DATE, flag, MAIN, FIELD(type, prefix exception.until), WITH(type, prefix exception.until_s),       \
       .help = "The last day on which weaker TLS may be offered." },                                                    \
     { "networks", KIND_NETWORKS, flag, FRONT, FIELD(type, prefix networks), .normally = "everybody",                   \
-      .help = "Who may connect at all." },                                                                             \
+      .help = "Who may connect at all; behind a load balancer, the client that it names." },                                                                             \
     { "proxy_protocol_from", KIND_NETWORKS, flag, FRONT, FIELD(type, prefix proxy_protocol_from),                      \
       .normally = "nobody, and no header is looked for",                                                               \
       .help = "Load balancers in front of this listener. When any are named, each connection must begin with a PROXY " \

@@ -12,6 +12,11 @@ static bool is_implicit(const struct session *s)
     return s->port->config->tls == TLS_MODE_IMPLICIT;
 }
 
+bool arrival_may_connect(const struct port *port, const struct addr *peer)
+{
+    return port->config->networks.n == 0 || networks_have(&port->config->networks, peer);
+}
+
 static void greet(struct session *s)
 {
     session_enter(s, S_LOGIN);
@@ -79,6 +84,10 @@ void arrival_believe(struct session *s, const struct forwarded *told)
 static void header_done(struct session *s, enum proxy_read read, const struct addr *client)
 {
     buf_clear(&s->signin->in);
+    if (read == PROXY_PEER && !arrival_may_connect(s->port, client)) {
+        session_close(s, WHY_NETWORK);
+        return;
+    }
     if (read == PROXY_PEER && !rename_peer(s, client)) {
         session_close(s, WHY_ADDRESS_FULL);
         return;

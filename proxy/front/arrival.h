@@ -6,6 +6,7 @@
 #include "proxy/front/session.h"
 #include "proxy/wire/forwarded.h"
 
+bool arrival_may_connect(const struct port *port, const struct addr *peer); /* is it in the listener's networks? */
 void arrival_begin(struct session *s);     /* a fresh session: header, handshake or greeting first, as its port says */
 void arrival_header(struct session *s);    /* S_PROXY: readable */
 void arrival_handshake(struct session *s); /* S_TLS: ready */

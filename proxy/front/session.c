@@ -186,7 +186,7 @@ static void refuse_at_the_door(const struct port *port, int fd)
 
 void session_open(struct port *port, int fd, const struct addr *peer)
 {
-    if (port->config->networks.n > 0 && !networks_have(&port->config->networks, peer)) {
+    if (port->config->proxy_protocol_from.n == 0 && !arrival_may_connect(port, peer)) {
         close(fd);
         return;
     }
