@@ -81,6 +81,15 @@ void arrival_believe(struct session *s, const struct forwarded *told)
         memcpy(in->sid, told->session.at, told->session.n);
 }
 
+void arrival_doubt(struct session *s)
+{
+    struct signin *in = s->signin;
+    s->peer = in->hop;
+    s->ttl = FORWARDED_TTL_START;
+    s->trusted = false;
+    memset(in->sid, 0, sizeof in->sid);
+}
+
 static void header_done(struct session *s, enum proxy_read read, const struct addr *client)
 {
     buf_clear(&s->signin->in);

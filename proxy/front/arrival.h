@@ -17,6 +17,7 @@ bool arrival_flush(struct session *s) MUST_CHECK; /* send what is in signin->out
 
 /* What a front end before this one says of the client (ID, XCLIENT). */
 void arrival_believe(struct session *s, const struct forwarded *told);
+void arrival_doubt(struct session *s); /* forget it: it was said in clear */
 
 /* The state is S_LOGIN again, or input came: let the dialogue read on. May end the session. */
 void arrival_read_on(struct session *s);

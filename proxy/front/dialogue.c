@@ -1,6 +1,7 @@
 /* Steps that both dialogues share: errors are counted, strangers are shown the door, TLS is started. */
 #include "proxy/front/dialogue.h"
 
+#include "proxy/front/arrival.h"
 #include "proxy/net/loop.h"
 
 const struct dialogue *const dialogues[PROTOCOLS] = { [IMAP] = &imap_dialogue, [POP3] = &pop3_dialogue };
@@ -79,7 +80,7 @@ bool dialogue_start_tls(struct session *s, struct span go_ahead)
     exchange_end(&in->exchange);
     credentials_wipe(&in->credentials);
     buf_fini(&in->client_id);
-    in->forwarded = (struct forwarded){ .ttl = -1 };
+    arrival_doubt(s);
     session_enter(s, S_TLS);
     conn_watch(s->client, WATCH_READ);
     return false; /* nothing more is read from here */
