@@ -96,9 +96,9 @@ static size_t sessions_allowed(void)
 
 /* ---- connections before login, per block of addresses: a fixed table, which two blocks may share ---- */
 
-static uint16_t counters[COUNTERS];
+static uint32_t counters[COUNTERS];
 
-static uint16_t *counter_of(const struct addr *peer)
+static uint32_t *counter_of(const struct addr *peer)
 {
     struct addr block = addr_block(peer);
     return &counters[hash_keyed(span_bytes(block.bytes, sizeof block.bytes)) % COUNTERS];
@@ -113,7 +113,7 @@ bool front_count(const struct addr *peer)
 {
     if (is_exempt(peer))
         return true;
-    uint16_t *n = counter_of(peer);
+    uint32_t *n = counter_of(peer);
     if (*n >= front.config->limits.connections_per_address)
         return false;
     ++*n;
