@@ -99,7 +99,7 @@ void signin_log_failure(struct session *s, const struct outcome *o)
     log_who(&l, s);
     log_where(&l, s);
     log_word(&l, "result", outcome_results[o->kind]);
-    log_word(&l, "why", o->why);
+    log_text(&l, "why", span_of(o->why));
     log_times(&l, s);
     if (s->mailbox == NULL)
         log_text(&l, "login", span_of(s->signin->credentials.name));
@@ -424,7 +424,7 @@ static void report(struct session *s, enum dial_stage stage, enum dial_fault fau
                                      .dial_outcome = {.stage = (uint8_t)stage,
                                                       .fault = (uint8_t)fault,
                                                       .ms = (uint64_t)(loop_now_ms() - s->signin->dialed_ms),
-                                                      .why = span_of(why != NULL ? why : "")}
+                                                      .why = span_first(span_of(why), MESSAGE_WHY_MAX)}
     });
 }
 
@@ -452,7 +452,7 @@ static void log_member_failed(struct session *s, const struct outcome *o, enum d
     log_who(&l, s);
     log_where(&l, s);
     log_word(&l, "stage", stage_words[stage]);
-    log_word(&l, "why", o->why);
+    log_text(&l, "why", span_of(o->why)); /* OpenSSL's words have spaces */
     log_end(&l);
 }
 

@@ -5,7 +5,7 @@
 
 #include "proxy/base/pack.h"
 
-enum { NAME_MAX_BYTES = 512, TEXT_MAX_BYTES = 8192, SITE_MAX_BYTES = 256, WHY_MAX_BYTES = 64, HOST_MAX_BYTES = 256 };
+enum { NAME_MAX_BYTES = 512, TEXT_MAX_BYTES = 8192, SITE_MAX_BYTES = 256, HOST_MAX_BYTES = 256 };
 
 enum field_kind { FIELD_END, FIELD_U8, FIELD_U64, FIELD_TEXT, FIELD_ADDR };
 
@@ -69,7 +69,7 @@ static const struct row {
                   0,                  0,
                   { U8(verdict, status, VERDICT_STATUSES), U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
                         TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, site, SITE_MAX_BYTES),
-                        TEXT(verdict, store_name, NAME_MAX_BYTES), TEXT(verdict, why, WHY_MAX_BYTES) }               },
+                        TEXT(verdict, store_name, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }             },
     [MSG_REVOKE] = { "revoke",       0, 0, { U8(revoke, why, REVOKE_WHYS) }                                            },
     [MSG_DIAL] = { "dial",
                   0,                  0,
@@ -78,11 +78,12 @@ static const struct row {
     [MSG_DIAL_OUTCOME] = { "dial_outcome",
                   0,                  0,
                   { U8(dial_outcome, stage, DIAL_STAGES), U8(dial_outcome, fault, DIAL_FAULTS),
-                             U64(dial_outcome, ms), TEXT(dial_outcome, why, WHY_MAX_BYTES) }                         },
+                             U64(dial_outcome, ms), TEXT(dial_outcome, why, MESSAGE_WHY_MAX) }                       },
     [MSG_DIALED] = { "dialed",
                   0,                  1,
                   { U8(dialed, status, DIAL_STATUSES), U64(dialed, member), U64(dialed, ms),
-                       TEXT(dialed, host, HOST_MAX_BYTES), ADDR(dialed, address), TEXT(dialed, why, WHY_MAX_BYTES) } },
+                       TEXT(dialed, host, HOST_MAX_BYTES), ADDR(dialed, address),
+                       TEXT(dialed, why, MESSAGE_WHY_MAX) }                                                          },
 };
 
 static const struct row *row_of(enum message_type type)

@@ -65,7 +65,7 @@ enum dial_fault { /* whose fault, for health: only MEMBER faults make a member a
 };
 enum revoke_why { REVOKE_TOO_MANY, REVOKE_MOVED /* the mailbox had to go to another member */, REVOKE_WHYS };
 
-enum { MESSAGE_FDS_MAX = 4, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
+enum { MESSAGE_FDS_MAX = 4, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
 
 struct msg_boot {
     uint64_t slot, generation;
