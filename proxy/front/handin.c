@@ -46,6 +46,14 @@ static void on_greeting_late(struct alarm *a)
     failed(s, stage_of(s) == STAGE_TLS ? "tls_timeout" : "timeout");
 }
 
+/* Whose fault? The member's, unless others before it had left it hardly any time. */
+void handin_too_late(struct session *s)
+{
+    struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = "budget" };
+    bool had_time = loop_now_ms() - s->signin->dialed_ms >= front.config->limits.greeting_timeout_ms;
+    signin_failed(s, &o, stage_of(s), had_time ? FAULT_MEMBER : FAULT_OTHER, false);
+}
+
 /* ---- what the dialogue came to ---- */
 
 static void answered(struct session *s)

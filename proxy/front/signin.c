@@ -230,7 +230,11 @@ static void end_unavailable(struct session *s, const char *why)
 
 static void on_budget(struct alarm *a)
 {
-    end_unavailable(OWNER_OF(a, struct signin, budget)->s, "budget");
+    struct session *s = OWNER_OF(a, struct signin, budget)->s;
+    if (s->state == S_HANDIN)
+        handin_too_late(s);
+    else
+        end_unavailable(s, "budget");
 }
 
 void signin_abort(struct session *s)

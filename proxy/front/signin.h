@@ -68,7 +68,8 @@ void signin_abort(struct session *s);
 /* handin.c: the connection to a member is there (fd); what it comes to goes back by signin_accepted, signin_failed. */
 void handin_start(struct session *s, int fd);
 void handin_ready(struct session *s);
-void handin_end(struct session *s); /* drop the dialogue and the connection */
+void handin_too_late(struct session *s); /* the time for the whole login is over */
+void handin_end(struct session *s);      /* drop the dialogue and the connection */
 void signin_accepted(struct session *s);
 /* fault: whose; retry: no credential was sent, another member may do better. */
 void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault,
