@@ -202,10 +202,16 @@ static void tell_helpers(struct session *s, enum login_result result)
 
 static void end_attempt(struct session *s, const struct outcome *o)
 {
+    static const enum login_result results[OUTCOMES] = {
+        [OUTCOME_REFUSED] = LOGIN_REFUSED,
+        [OUTCOME_SAYS] = LOGIN_REFUSED,
+        [OUTCOME_UNAVAILABLE] = LOGIN_UNREACHABLE,
+        [OUTCOME_TOO_MANY] = LOGIN_ACCEPTED, /* the credential was right: no failure to hold against anybody */
+    };
     struct signin *in = s->signin;
     in->outcome = *o;
     signin_log_failure(s, o);
-    tell_helpers(s, o->kind == OUTCOME_UNAVAILABLE ? LOGIN_UNREACHABLE : LOGIN_REFUSED);
+    tell_helpers(s, results[o->kind]);
     /* An answer that crosses the cancel must not be taken for that to the next attempt, which may be another user's. */
     if (helper_cancel(&in->verdict) || helper_cancel(&in->dial))
         front_rename(s);
