@@ -11,7 +11,7 @@ import time
 from . import ports, processes
 
 BINARY = os.environ.get("HOMEWARD") or os.path.join(processes.ROOT, "build", "homeward")
-SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined|Thread)\w*Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+SANITIZER = re.compile(r"ERROR: (Address|Leak|Undefined|Thread)\w*Sanitizer|runtime error:|SUMMARY: \w+Sanitizer|Sanitizer has encountered")
 
 
 def quote(text):
