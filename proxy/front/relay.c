@@ -31,8 +31,11 @@ static void on_idle(struct deadline *d)
 
 static void on_silent(struct deadline *d)
 {
-    session_dismiss(OWNER_OF(d, struct session, answer), WHY_SITE_SILENT,
-                    "Your mailbox does not answer at the moment; please try again later.");
+    struct session *s = OWNER_OF(d, struct session, answer);
+    if (s->down.held != NULL) /* its answer may stand behind what the client does not take: that is the client's time */
+        deadline_start(&silent, d);
+    else
+        session_dismiss(s, WHY_SITE_SILENT, "Your mailbox does not answer at the moment; please try again later.");
 }
 
 /* No safe point came in time. */

@@ -36,19 +36,28 @@ def sign_in(wire, store):
     return site
 
 
+LINES = (b"* 1 FETCH (FLAGS ()" + b" " * 42 + b")\r\n") * 1024  # 64 octets each: whatever is read ends where a line ends
+
+
+def flood(site):
+    """Until nobody takes any more; how many octets that were."""
+    sent = 0
+    site.sock.settimeout(0.5)
+    try:
+        while True:
+            sent += site.sock.send(LINES)
+    except socket.timeout:
+        site.sock.settimeout(scripted.PATIENCE)
+        return sent
+
+
 def test_what_a_store_said_before_it_died_arrives_before_our_goodbye(front, authority):
     """Held for a slow client, and then the store takes no more: nothing held may be lost, no line put into the middle."""
     store = scripted.ScriptedStore()
     house, doors = clear_house(front, authority, store)
     wire = slow_client(doors.port["imap"])
     site = sign_in(wire, store)
-    lines = (b"* 1 FETCH (FLAGS ()" + b" " * 42 + b")\r\n") * 1024  # 64 octets each: whatever is read ends where a line ends
-    site.sock.settimeout(0.5)
-    try:
-        while True:
-            site.sock.sendall(lines)
-    except socket.timeout:
-        pass
+    flood(site)
     site.reset()
     time.sleep(0.1)
     wire.send(b"b NOOP\r\n")
@@ -56,4 +65,21 @@ def test_what_a_store_said_before_it_died_arrives_before_our_goodbye(front, auth
     read = int(re.search(r"down_bytes=(\d+)", house.wait_for("session_end", "closed_by=site")).group(1))
     goodbye = said.find(b"* BYE")
     assert read == (len(said) if goodbye < 0 else goodbye)
+    store.close()
+
+
+def test_a_client_that_does_not_read_does_not_make_its_store_silent(front, authority):
+    store = scripted.ScriptedStore()
+    _, doors = clear_house(front, authority, store, limits={"site_silent_timeout_s": 1})
+    wire = slow_client(doors.port["imap"])
+    site = sign_in(wire, store)
+    sent = flood(site)
+    wire.send(b"b NOOP\r\n")
+    time.sleep(2.5)
+    assert site.line() == b"b NOOP"
+    said = wire.exactly(sent)
+    site.send(b"b OK done\r\n")
+    assert said == (LINES * (sent // len(LINES) + 1))[:sent]
+    assert wire.line() == b"b OK done"
+    wire.close()
     store.close()
