@@ -26,6 +26,11 @@ def pss_kib(pid):
     return _kib(_read(pid, "smaps_rollup"), "Pss")
 
 
+def own_kib(pid):
+    """Memory that belongs to it alone, whoever else runs the same program: heap, stacks, written data."""
+    return _kib(_read(pid, "smaps_rollup"), "Anonymous")
+
+
 def total(figure, pids):
     """The sum; None when one of them cannot be seen."""
     found = [figure(pid) for pid in pids]
