@@ -118,7 +118,7 @@ static bool hold(struct flow *flow, struct span rest)
         flow->held = malloc(sizeof *flow->held);
         if (flow->held == NULL)
             return false;
-        buf_init(flow->held, (size_t)front.config->limits.held_bytes);
+        buf_init(flow->held, (size_t)front.config->limits.held_bytes + LEFT_MAX); /* fill keeps to held_bytes */
     }
     return buf_add(flow->held, rest);
 }

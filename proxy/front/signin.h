@@ -12,7 +12,11 @@
 #include "proxy/front/process.h"
 #include "proxy/wire/imap_command.h"
 
-enum { PIPELINED_MAX = 65536 /* bytes kept behind a login that is under way */, OUT_MAX = 65536 };
+enum {
+    PIPELINED_MAX = 65536, /* bytes kept behind a login that is under way; the longest SASL line too */
+    OUT_MAX = 65536,
+    LEFT_MAX = 256 * 1024, /* what a login may leave to one direction of the relay */
+};
 
 struct signin {
     struct session *s;
