@@ -346,7 +346,7 @@ static const struct option limits_rows[] = {
       .help = "Connections before login from one IPv4 address or one IPv6 /64, counted by each front process." },
     { "login_timeout_s", KIND_INT, 0, FRONT, LIMIT(login_timeout_s), .least = 1, .most = 3600, .normal = "60",
       .help = "How long a client may take from its connection to its login." },
-    { "sasl_bytes", KIND_INT, 0, FRONT, LIMIT(sasl_bytes), .least = 1024, .most = 1048576, .normal = "65536",
+    { "sasl_bytes", KIND_INT, 0, FRONT, LIMIT(sasl_bytes), .least = 1024, .most = 65536, .normal = "65536",
       .help = "The longest AUTHENTICATE or AUTH line and SASL answer." },
     { "errors", KIND_INT, 0, FRONT, LIMIT(errors), .least = 1, .most = 1000, .normal = "10",
       .help = "Commands of one connection before login that make no sense, until it is closed." },
