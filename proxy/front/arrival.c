@@ -203,11 +203,16 @@ bool arrival_flush(struct session *s)
     return true;
 }
 
+bool arrival_is_behind(const struct session *s)
+{
+    return s->signin->out.n >= OUT_MAX / 2;
+}
+
 /* What is wanted from the client now: everything while its commands are read; behind a login, as much as may be kept.
  */
 static bool wants_more(const struct session *s)
 {
-    return !s->signin->client_ended && s->signin->in.n < PIPELINED_MAX && s->signin->out.n < OUT_MAX / 2;
+    return !s->signin->client_ended && s->signin->in.n < PIPELINED_MAX && !arrival_is_behind(s);
 }
 
 /* The client has ended its side. What it asked for before is still answered; a login that nothing is waiting behind is
@@ -257,7 +262,7 @@ void arrival_read_on(struct session *s)
         if (s == NULL || s->state == S_CLOSING || s->signin == NULL || s->state == S_TLS)
             return;
     }
-    if (s->state == S_LOGIN && s->signin->client_ended) {
+    if (s->state == S_LOGIN && s->signin->client_ended && !arrival_is_behind(s)) {
         session_finish(s, WHY_CLIENT_EOF, SPAN_NONE);
         return;
     }

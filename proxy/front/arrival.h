@@ -14,6 +14,7 @@ void arrival_bytes(struct session *s, unsigned events);  /* S_LOGIN to S_REFUSE 
 void arrival_linger(struct session *s, unsigned events); /* S_CLOSING */
 void arrival_last_words(struct session *s);
 bool arrival_flush(struct session *s) MUST_CHECK; /* send what is in signin->out */
+bool arrival_is_behind(const struct session *s);  /* so much is in it that no command is read before some has gone */
 
 /* What a front end before this one says of the client (ID, XCLIENT). */
 void arrival_believe(struct session *s, const struct forwarded *told);

@@ -175,7 +175,7 @@ void dialogue_input(struct session *s)
         dialogue_stranger(s);
         return;
     }
-    while (in->in.n > 0)
+    while (in->in.n > 0 && !arrival_is_behind(s))
         if (!(in->exchange.mechanism != SASL_NONE ? dialogue_exchange_line(s) : dialogues[s->protocol]->command(s)))
             return;
 }

@@ -24,7 +24,7 @@ struct dialogue {
 extern const struct dialogue imap_dialogue, pop3_dialogue;
 extern const struct dialogue *const dialogues[PROTOCOLS];
 
-/* Understand what is in s->signin->in. May end the session. */
+/* Understand what is in s->signin->in, as far as the answers fit. May end the session. */
 void dialogue_input(struct session *s);
 
 /* Steps that both share. They return true while the dialogue may read on; false: the session is gone, is closing, or
