@@ -219,9 +219,12 @@ static bool wants_more(const struct session *s)
  * dropped. */
 static void client_ended(struct session *s, ssize_t how)
 {
+    enum why why = how == CONN_EOF ? WHY_CLIENT_EOF : WHY_CLIENT_CUT;
     s->signin->client_ended = true;
-    if (how == CONN_BROKEN || s->signin->in.n == 0 || s->state == S_LOGIN)
-        session_close(s, how == CONN_EOF ? WHY_CLIENT_EOF : WHY_CLIENT_CUT);
+    if (how != CONN_BROKEN && s->state == S_LOGIN)
+        session_finish(s, why, SPAN_NONE); /* answers may still be waiting for room */
+    else if (how == CONN_BROKEN || s->signin->in.n == 0)
+        session_close(s, why);
     else
         session_listen(s, false);
 }
