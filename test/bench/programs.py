@@ -18,13 +18,13 @@ def program(name):
 class Store:
     """Both protocols on one port each; security "tls" or "none" (clear text). Has what harness.homeward.site() asks for."""
 
-    def __init__(self, name, folder, certificate=None, password="secret", delay_ms=0, pinned=(), port_of=None):
+    def __init__(self, name, folder, certificate=None, password="secret", delay_ms=0, port_of=None):
         self.name, self.security = name, "tls" if certificate else "none"
         self.folder = processes.new_folder(folder)
         self.log = os.path.join(folder, "logins")
         self.port_of = port_of or dict(zip(("imap", "pop3"), ports.take(2)))
         kind = "tls" if certificate else "clear"
-        self.argv = [*pinned, program("store"), "--log", self.log, "--password", password, "--delay-ms", str(delay_ms)]
+        self.argv = [program("store"), "--log", self.log, "--password", password, "--delay-ms", str(delay_ms)]
         if certificate:
             self.argv += ["--chain", certificate[0], "--key", certificate[1]]
         for protocol, port in self.port_of.items():
@@ -55,10 +55,10 @@ class Load:
 
     runs = 0
 
-    def __init__(self, folder, mode, port, pinned=(), **options):
+    def __init__(self, folder, mode, port, **options):
         Load.runs += 1
         self.output = os.path.join(folder, f"load-{Load.runs}-{mode}")
-        argv = [*pinned, program("load"), mode, "--to", f"127.0.0.1:{port}"]
+        argv = [program("load"), mode, "--to", f"127.0.0.1:{port}"]
         for name, value in options.items():
             if value is not False:
                 argv.append("--" + name.replace("_", "-"))
