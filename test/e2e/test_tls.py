@@ -56,8 +56,21 @@ def server_flights(port):
             if outgoing.pending:
                 raw.sendall(outgoing.read())
                 turns += 1
-            incoming.write(raw.recv(65536))
+            incoming.write(whole_turn(raw))
     return turns, greeted
+
+
+def whole_turn(raw):
+    """All that the server says before it waits for us: one turn may come in several segments."""
+    said = raw.recv(65536)
+    raw.settimeout(0.1)
+    try:
+        while more := raw.recv(65536):
+            said += more
+    except socket.timeout:
+        pass
+    raw.settimeout(10)
+    return said
 
 
 @pytest.mark.parametrize("early, turns", [(True, 1), (False, 2)], ids=["early greeting", "switched off"])
