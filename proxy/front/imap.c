@@ -123,10 +123,11 @@ static void keep_pair(struct session *s, struct span key, struct span value)
     if (!imap_fits_quoted(key) || !imap_fits_quoted(value))
         return;
     buf_init(&pair, 4096);
-    if (imap_write_argument(&pair, key, IMAP_SYNC_ONLY) == IMAP_WRITTEN && buf_add_byte(&pair, ' ') &&
-        imap_write_argument(&pair, value, IMAP_SYNC_ONLY) == IMAP_WRITTEN && (id->n == 0 || buf_add_byte(id, ' ')) &&
-        !buf_add(id, buf_span(&pair)))
-        buf_take(id, 0); /* full: the pairs that are there already are worth keeping */
+    /* Whole or not at all: when it is full, the pairs that are there already are worth keeping. */
+    bool kept UNUSED = (id->n == 0 || buf_add_byte(&pair, ' ')) &&
+                       imap_write_argument(&pair, key, IMAP_SYNC_ONLY) == IMAP_WRITTEN && buf_add_byte(&pair, ' ') &&
+                       imap_write_argument(&pair, value, IMAP_SYNC_ONLY) == IMAP_WRITTEN &&
+                       buf_add(id, buf_span(&pair));
     buf_fini(&pair);
 }
 
