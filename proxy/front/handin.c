@@ -56,10 +56,19 @@ void handin_too_late(struct session *s)
 
 /* ---- what the dialogue came to ---- */
 
+/* A password that no form carries to this store is not the right one there. An outage would tell whose mailbox exists:
+ * where there is none, the same password is refused. */
+static bool cannot_be_right(const struct session *s)
+{
+    struct span credential = secret_span(&s->signin->credentials.secret);
+    return span_has(credential, '\r') || span_has(credential, '\n') || span_has(credential, '\0');
+}
+
 static void answered(struct session *s)
 {
     const struct login_answer *a = login_answer(s->signin->login);
     struct outcome o = { .why = a->why, .code = a->code, .text = a->text };
+    bool unwritable = span_eq(span_of(a->why), SPAN("unwritable"));
     switch (a->outcome) {
     case LOGIN_IN:
         signin_accepted(s);
@@ -71,12 +80,12 @@ static void answered(struct session *s)
         o.kind = OUTCOME_SAYS;
         break;
     default:
-        o.kind = OUTCOME_UNAVAILABLE;
+        o.kind = unwritable && cannot_be_right(s) ? OUTCOME_REFUSED : OUTCOME_UNAVAILABLE;
         break;
     }
     /* What it answers to one user's credential says nothing about the member; what it does before that does. */
     bool retry = o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent;
-    bool ours = span_eq(span_of(a->why), SPAN("unwritable")) || span_eq(span_of(a->why), SPAN("no_memory"));
+    bool ours = unwritable || span_eq(span_of(a->why), SPAN("no_memory"));
     signin_failed(s, &o, stage_of(s), retry && !ours ? FAULT_MEMBER : FAULT_OTHER, retry && !ours);
 }
 
@@ -147,6 +156,8 @@ static void read_site(struct session *s)
         failed(s, n == CONN_BROKEN ? conn_why(s->site) : "eof");
     else {
         buf_grew(&in->from_site, (size_t)n);
+        if (s->protocol == POP3 && !conn_is_tls(s->site))
+            conn_acknowledge(s->site);
         feed(s);
     }
 }

@@ -202,6 +202,12 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
     return (ssize_t)n;
 }
 
+void conn_acknowledge(struct conn *c)
+{
+    int on = 1; /* the kernel forgets it by itself */
+    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
 bool conn_has_more(const struct conn *c)
 {
     return c->ssl != NULL ? holds_bytes(c) : c->read_full;

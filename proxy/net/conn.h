@@ -30,6 +30,8 @@ void conn_watch(struct conn *c, unsigned events);
 
 /* 1 to room bytes, or a conn_result. */
 ssize_t conn_read(struct conn *c, void *to, size_t room);
+/* Acknowledge what came at once: a peer whose Nagle waits for that would else keep its next line back for 40 ms. */
+void conn_acknowledge(struct conn *c);
 /* After a read: is it worth reading again at once? Bytes are inside OpenSSL, or the last read filled its room. */
 bool conn_has_more(const struct conn *c);
 /* Look at what waits in the kernel without taking it; in clear only. As conn_read. */
