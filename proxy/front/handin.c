@@ -56,19 +56,24 @@ void handin_too_late(struct session *s)
 
 /* ---- what the dialogue came to ---- */
 
-/* A password that no form carries to this store is not the right one there. An outage would tell whose mailbox exists:
- * where there is none, the same password is refused. */
-static bool cannot_be_right(const struct session *s)
+static bool has_line_end(const struct session *s)
 {
     struct span credential = secret_span(&s->signin->credentials.secret);
-    return span_has(credential, '\r') || span_has(credential, '\n') || span_has(credential, '\0');
+    return span_has(credential, '\r') || span_has(credential, '\n');
+}
+
+/* The store takes others, but no form of its protocol carries this one: a token, or a password with a line end. */
+static bool has_no_form(const struct session *s, struct span why)
+{
+    return span_eq(why, SPAN("unwritable")) || (span_eq(why, SPAN("no_mechanism")) &&
+                                                (sasl_is_bearer(s->signin->credentials.mechanism) || has_line_end(s)));
 }
 
 static void answered(struct session *s)
 {
     const struct login_answer *a = login_answer(s->signin->login);
     struct outcome o = { .why = a->why, .code = a->code, .text = a->text };
-    bool unwritable = span_eq(span_of(a->why), SPAN("unwritable"));
+    bool no_form = has_no_form(s, span_of(a->why));
     switch (a->outcome) {
     case LOGIN_IN:
         signin_accepted(s);
@@ -79,14 +84,15 @@ static void answered(struct session *s)
     case LOGIN_SAYS:
         o.kind = OUTCOME_SAYS;
         break;
-    default:
-        o.kind = unwritable && cannot_be_right(s) ? OUTCOME_REFUSED : OUTCOME_UNAVAILABLE;
+    default: /* such a password is not the right one there; an outage would tell whose mailbox exists */
+        o.kind = no_form && has_line_end(s) ? OUTCOME_REFUSED : OUTCOME_UNAVAILABLE;
         break;
     }
-    /* What it answers to one user's credential says nothing about the member; what it does before that does. */
-    bool retry = o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent;
-    bool ours = unwritable || span_eq(span_of(a->why), SPAN("no_memory"));
-    signin_failed(s, &o, stage_of(s), retry && !ours ? FAULT_MEMBER : FAULT_OTHER, retry && !ours);
+    /* What it answers to one user's credential, or cannot take of it, says nothing about the member, or anybody could
+     * make the others avoid it; what it does before that does. */
+    bool retry = o.kind == OUTCOME_UNAVAILABLE && !a->credential_sent && !no_form &&
+                 !span_eq(span_of(a->why), SPAN("no_memory"));
+    signin_failed(s, &o, stage_of(s), retry ? FAULT_MEMBER : FAULT_OTHER, retry);
 }
 
 /* ---- bytes ---- */
