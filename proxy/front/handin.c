@@ -5,7 +5,7 @@
 #include "proxy/net/loop.h"
 #include "proxy/wire/proxy_protocol.h"
 
-enum { SITE_READ_BYTES = 16384 };
+enum { SITE_READ_BYTES = 16384, ORDINARY_BYTES = 255 /* of a credential: what a line of POP3 holds */ };
 
 void handin_end(struct session *s)
 {
@@ -26,12 +26,15 @@ static enum dial_stage stage_of(const struct session *s)
     return STAGE_LOGIN;
 }
 
-/* The member's connection or its TLS came to grief. */
+/* The member's connection or its TLS came to grief. Some stores just hang up on a line that is too long for them: that
+ * is not held against the member, or anybody could have it avoided. */
 static void failed(struct session *s, const char *why)
 {
     struct signin *in = s->signin;
     struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
-    signin_failed(s, &o, stage_of(s), FAULT_MEMBER, in->login == NULL || !login_credential_sent(in->login));
+    bool sent = in->login != NULL && login_credential_sent(in->login);
+    bool ordinary = in->credentials.secret.n <= ORDINARY_BYTES;
+    signin_failed(s, &o, stage_of(s), sent && !ordinary ? FAULT_OTHER : FAULT_MEMBER, !sent);
 }
 
 static void failed_here(struct session *s, const char *why)
