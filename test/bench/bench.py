@@ -86,7 +86,8 @@ def idle(bench, proxy):
     finally:
         load.kill()
     if before is None or during is None:
-        raise processes.Failure("memory of processes that are not dumpable is shown to root only")
+        bench.say(f"{proxy.name}: memory of processes that are not dumpable is shown to root only")
+        return None, result
     return 1.024 * (during - before) / bench.sessions, result
 
 
@@ -146,18 +147,23 @@ class Bench:
                 each.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def say(self, sentence):
+        if sentence not in self.failures:
+            self.failures.append(sentence)
+
     def note(self, proxy, what, result):
         """No failure is dropped: it stands below the table."""
         if result["failed"]:
             reasons = ", ".join(f"{count} x {reason}" for reason, count in result["reasons"].items())
-            self.failures.append(f"{proxy.name}, {what}: {result['failed']} of {result['failed'] + result['ok']} failed: {reasons}")
+            self.say(f"{proxy.name}, {what}: {result['failed']} of {result['failed'] + result['ok']} failed: {reasons}")
 
     def take(self, row, proxy):
         value, result = row.figure(self, proxy)
         self.note(proxy, row.name, result)
         if "resumed" in row.name and result["full"] > LOGINS_AT_ONCE + 0.01 * result["ok"]:  # each slot's first is full
-            self.failures.append(f"{proxy.name}, {row.name}: {result['full']} of {result['ok']} were full handshakes")
-        self.figures.setdefault((row, proxy.name), []).append(value)
+            self.say(f"{proxy.name}, {row.name}: {result['full']} of {result['ok']} were full handshakes")
+        if value is not None:
+            self.figures.setdefault((row, proxy.name), []).append(value)
         for other in self.rows:
             if other is not row and other.source() is row:
                 self.figures.setdefault((other, proxy.name), []).append(result["mb_s"])
