@@ -35,12 +35,12 @@ static void on_idle(uv_idle_t *idle UNUSED)
 static void run_later(uv_check_t *check UNUSED)
 {
     struct list now;
+    uv_idle_stop(&loop.idle); /* also when all that was queued has been taken back */
     if (list_empty(&loop.later))
         return;
     now = loop.later;
     now.next->prev = now.prev->next = &now;
     list_init(&loop.later);
-    uv_idle_stop(&loop.idle);
     while (!list_empty(&now)) {
         struct later *l = OWNER_OF(now.next, struct later, link);
         list_remove(&l->link);
