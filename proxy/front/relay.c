@@ -12,6 +12,8 @@ enum { QUIET_MS = 3 * SECOND, GRACE_MS = 10 * SECOND };
 
 static struct deadline_queue resting, idle[PROTOCOLS], silent, leaving;
 
+static bool explain(struct session *s, enum why why, const char *reason);
+
 /* ---- time ---- */
 
 static void on_quiet(struct deadline *d)
@@ -29,13 +31,14 @@ static void on_idle(struct deadline *d)
     session_dismiss(OWNER_OF(d, struct session, limit), WHY_IDLE_TIMEOUT, "You were idle for too long.");
 }
 
+/* A command waits, perhaps a QUIT that was to delete mail: what cannot be said must not look like a good end. */
 static void on_silent(struct deadline *d)
 {
     struct session *s = OWNER_OF(d, struct session, answer);
     if (s->down.held != NULL) /* its answer may stand behind what the client does not take: that is the client's time */
         deadline_start(&silent, d);
-    else
-        session_dismiss(s, WHY_SITE_SILENT, "Your mailbox does not answer at the moment; please try again later.");
+    else if (!explain(s, WHY_SITE_SILENT, "Your mailbox does not answer at the moment; please try again later."))
+        session_cut(s, WHY_SITE_SILENT);
 }
 
 /* No safe point came in time. */
@@ -242,23 +245,31 @@ static bool pass_end_on(const struct way *w)
     return true;
 }
 
+/* The session ends with words of ours, where a line may be put in. False: it may not, and nothing has happened. */
+static bool explain(struct session *s, enum why why, const char *reason)
+{
+    struct buf words;
+    buf_init(&words, 256);
+    bool spoken = follow_is_between_lines(&s->follow) && dialogues[s->protocol]->goodbye(reason, &words);
+    if (spoken)
+        session_finish(s, why, buf_span(&words));
+    buf_fini(&words);
+    return spoken;
+}
+
 /* What the client hears when the store has gone: its own good-bye if it said one, else ours where a line may be put in.
  * A cut that cannot be explained stays a cut: no close_notify makes it look like an end. */
 static void lost_site(struct session *s, enum why why)
 {
-    static const char reason[] = "The connection to your mailbox was lost; please try again later.";
     bool waits = s->protocol == IMAP || !list_empty(&s->answer.link); /* for a line from us */
-    struct buf words;
-    buf_init(&words, 256);
     if (s->follow.leaving)
         session_finish(s, why, SPAN_NONE);
-    else if (waits && follow_is_between_lines(&s->follow) && dialogues[s->protocol]->goodbye(reason, &words))
-        session_finish(s, why, buf_span(&words));
+    else if (waits && explain(s, why, "The connection to your mailbox was lost; please try again later."))
+        return;
     else if (why == WHY_SITE_EOF)
         session_finish(s, why, SPAN_NONE);
     else
         session_cut(s, why);
-    buf_fini(&words);
 }
 
 /* ---- one direction at a time ---- */
