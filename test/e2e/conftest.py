@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from harness import certificates, dovecot, homeward, processes, scripted
+from harness import certificates, dovecot, homeward, namespaces, processes, scripted
 
 PASSWORDS = {
     "north": {"anna@demo.test": "secret", "gemma@demo.test": "north-gemma",
@@ -132,6 +132,23 @@ def front(folder, authority):
             problems.append(str(failure))
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)
+
+
+@pytest.fixture
+def joined():
+    """joined(address, address): two network namespaces with a cable between them, or the reason why there are none."""
+    made = []
+
+    def make(*addresses):
+        try:
+            made.extend(namespaces.joined(*addresses))
+        except namespaces.Unavailable as why:
+            pytest.skip(f"this user of this machine has no network namespaces: {why}")
+        return made
+
+    yield make
+    for each in made:
+        each.close()
 
 
 class House:

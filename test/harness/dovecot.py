@@ -18,7 +18,7 @@ base_dir = {folder}/run
 state_dir = {folder}/run
 log_path = {folder}/dovecot.log
 protocols = imap pop3
-listen = 127.0.0.1
+listen = {address}
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
@@ -103,11 +103,12 @@ This is mail {number} in the mailbox {mailbox}, kept by the store "{store}".\r
 
 class Store:
     def __init__(self, name, folder, security, users, certificate=None, mechanisms="plain login", extra="",
-                 trusted="127.0.0.1", port_of=None):
+                 trusted="127.0.0.1", port_of=None, address="127.0.0.1", within=None):
         self.name, self.security, self.users = name, security, users
         self.folder = processes.new_folder(folder)
         self.chain, self.key = certificate or ("", "")
         self.mechanisms, self.extra, self.trusted = mechanisms, extra, trusted
+        self.address, self.within = address, within
         self.port_of = port_of or dict(zip(("imap", "pop3"), ports.take(2)))
         self.log = os.path.join(folder, "dovecot.log")
         self.process = None
@@ -126,8 +127,8 @@ class Store:
         return CONFIGURATION.format(
             here="the test harness", folder=self.folder, user=processes.ACCOUNT.pw_name, group=processes.GROUP,
             uid=processes.ACCOUNT.pw_uid, gid=processes.ACCOUNT.pw_gid, mechanisms=self.mechanisms,
-            trusted=self.trusted, imap_listeners=self.listeners("imap"), pop3_listeners=self.listeners("pop3"), tls=tls,
-            extra=self.extra)
+            address=self.address, trusted=self.trusted, imap_listeners=self.listeners("imap"),
+            pop3_listeners=self.listeners("pop3"), tls=tls, extra=self.extra)
 
     def write(self):
         with open(os.path.join(self.folder, "dovecot.conf"), "w", encoding="utf-8") as file:
@@ -173,7 +174,7 @@ class Store:
         if program is None:
             raise processes.Failure("dovecot is not installed; scripts/install-deps installs it")
         self.process = processes.Process([program, "-F", "-c", os.path.join(self.folder, "dovecot.conf")],
-                                         os.path.join(self.folder, "output"))
+                                         os.path.join(self.folder, "output"), within=self.within)
         processes.wait_until(f"the store {self.name} listens (its log: {self.log})", 20, self.listens)
         return self
 
@@ -183,7 +184,10 @@ class Store:
                                     f"{processes.read(os.path.join(self.folder, 'output')).strip()}")
         for port in self.port_of.values():
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                if self.within:
+                    self.within.connect(self.address, port, seconds=1).close()
+                else:
+                    socket.create_connection((self.address, port), 1).close()
             except OSError:
                 return False
         return True

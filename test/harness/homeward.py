@@ -38,10 +38,10 @@ class Homeward:
     """settings: a dict of groups as in homeward.cfg(5); may be changed between start and reload. directory: the map's text.
     Missing groups that every instance needs (run, tls, directory) are filled in."""
 
-    def __init__(self, folder, settings, directory="", certificate=None, privileged=False, log=None):
+    def __init__(self, folder, settings, directory="", certificate=None, privileged=False, log=None, within=None):
         self.folder = processes.new_folder(folder)
         self.settings, self.directory, self.certificate = settings, directory, certificate
-        self.privileged = privileged
+        self.privileged, self.within = privileged, within
         self.file = os.path.join(folder, "homeward.cfg")
         self.map = os.path.join(folder, "directory.map")
         self.log = log or os.path.join(folder, "homeward.log")
@@ -84,7 +84,7 @@ class Homeward:
         environment = {**os.environ, "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:exitcode=99",
                        "UBSAN_OPTIONS": "print_stacktrace=1"}
         self.process = processes.Process([self.binary, "-c", self.file], self.log, env=environment,
-                                         privileged=self.privileged, cwd=self.folder)
+                                         privileged=self.privileged, cwd=self.folder, within=self.within)
         return self
 
     def start(self):
@@ -169,19 +169,19 @@ class Homeward:
 
 
 class Doors:
-    """The four usual listeners on loopback, IPv4 and IPv6, for a configuration and for clients."""
+    """The four usual listeners, for a configuration and for clients; on loopback, IPv4 and IPv6, unless addresses are given."""
 
     names = {"imap": ("imap", "starttls"), "imaps": ("imap", "implicit"),
              "pop3": ("pop3", "starttls"), "pop3s": ("pop3", "implicit")}
 
-    def __init__(self, ca, numbers=None):
+    def __init__(self, ca, numbers=None, addresses=None):
         self.ca = ca
+        self.addresses = addresses or ["127.0.0.1"] + (["::1"] if ports.has_ipv6() else [])
         self.port = numbers or dict(zip(self.names, ports.take(len(self.names))))
 
     def listen(self, protocol, **more):
-        addresses = ["127.0.0.1"] + (["::1"] if ports.has_ipv6() else [])
         return [{"address": address, "port": self.port[name], "tls": tls, **more}
-                for name, (group, tls) in self.names.items() if group == protocol for address in addresses]
+                for name, (group, tls) in self.names.items() if group == protocol for address in self.addresses]
 
     def groups(self, **more):
         return {protocol: {"listen": self.listen(protocol), **more} for protocol in ("imap", "pop3")}

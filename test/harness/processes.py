@@ -80,15 +80,16 @@ def session_members(session):
 
 class Process:
     """A long-running program with its output in a file. It heads a session of its own, so that what it leaves behind
-    can be seen, and gets SIGTERM should the program that started it die."""
+    can be seen, and gets SIGTERM should the program that started it die. within: a namespaces.Namespace."""
 
-    def __init__(self, argv, output, env=None, privileged=False, cwd="/"):
+    def __init__(self, argv, output, env=None, privileged=False, cwd="/", within=None):
         self.output = output
         self.name = os.path.basename(argv[0])
-        account = {} if privileged else as_account()
+        account = {} if privileged or within else as_account()
+        inside = within.as_account() if within else []
         death = [shutil.which("setpriv") or "/usr/bin/setpriv", "--pdeathsig", "TERM", "--"]
         with open(output, "ab") as file:
-            self.popen = subprocess.Popen(death + argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=cwd,
+            self.popen = subprocess.Popen(inside + death + argv, stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=cwd,
                                           env=env, start_new_session=True, **account)
         self.pid = self.popen.pid
 
