@@ -33,10 +33,15 @@ PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
 .PHONY: all unit flow e2e bench endurance check asan build-asan build-tests lint format man clean
-all: $(BUILD)/homeward
+all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
+
+# jansson reads JSON, which only homewardctl has to.
+CTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard ctl/*.c)))
+$(BUILD)/homewardctl: $(CTL_OBJECTS) $(BUILD)/parts.a
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs jansson) $(ALL_LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -56,10 +61,10 @@ unit: $(UNIT_TESTS)
 
 # The system's Python and pytest, whatever else stands in PATH.
 PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=.
-flow: $(BUILD)/homeward
+flow: all
 	@$(PYTEST) test/flow
 
-e2e: $(BUILD)/homeward
+e2e: all
 	@$(PYTEST) test/e2e
 
 # Programs that benches and endurance tests are driven with; no part of the product.
@@ -84,10 +89,10 @@ asan: build-asan
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN) build-tests
 
-build-tests: $(BUILD)/homeward $(UNIT_TESTS)
+build-tests: all $(UNIT_TESTS)
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
-man: $(BUILD)/man/homeward.cfg.5 $(BUILD)/man/homeward.8
+man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.8 homewardctl.1)
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -97,8 +102,8 @@ $(BUILD)/man/homeward.cfg.5: man/homeward.cfg.5.in $(BUILD)/homeward
 	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@ && rm $@.options
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard test/unit/*.c test/bench/*.c)
-ALL_FILES = $(C_FILES) $(wildcard proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/bench/*.h)
+C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/bench/*.c)
+ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/bench/*.h)
 lint: build-tests bench
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
@@ -112,4 +117,4 @@ format:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/bench/*.d)
+-include $(OBJECTS:.o=.d) $(CTL_OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/bench/*.d)

@@ -3,6 +3,7 @@
 #include "auth/auth.h"
 
 #include "auth/channels.h"
+#include "auth/control.h"
 #include "auth/mapped.h"
 #include "proxy/base/log.h"
 #include "proxy/net/deadline.h"
@@ -121,11 +122,15 @@ static void on_status(struct auth *auth, struct message *m UNUSED)
     log_end(&l);
 }
 
+static void on_control(struct auth *auth, struct message *m)
+{
+    if (!auth_control(&auth->policy, auth->channels.n, auth->main, m))
+        lose_main(auth);
+}
+
 static void (*const handlers[MSG_TYPES])(struct auth *auth, struct message *m) = {
-    [MSG_MAP] = on_map,
-    [MSG_CHANNEL] = on_new_channel,
-    [MSG_DRAIN] = on_drain,
-    [MSG_STATUS] = on_status,
+    [MSG_MAP] = on_map,       [MSG_CHANNEL] = on_new_channel, [MSG_DRAIN] = on_drain,
+    [MSG_STATUS] = on_status, [MSG_CONTROL] = on_control,
 };
 
 static void on_main_message(void *owner, struct message *m)

@@ -6,8 +6,10 @@
  * is the end of all patience. */
 #include "backends/backends.h"
 
+#include "backends/control.h"
 #include "backends/fronts.h"
 #include "backends/health.h"
+#include "backends/orders.h"
 #include "backends/places.h"
 #include "backends/reach.h"
 #include "backends/site.h"
@@ -105,6 +107,10 @@ static void on_main_message(void *owner UNUSED, struct message *m)
     case MSG_STATUS:
         log_status();
         break;
+    case MSG_CONTROL:
+        if (!backends_control(self.main, m))
+            log_say(LOG_DEBUG, "backends", "main does not take an answer");
+        break;
     default:
         log_say(LOG_ERROR, "backends", "main says what is not for this role");
     }
@@ -128,6 +134,7 @@ static bool start(struct role *role, const char **why)
         return false;
     if (!dns_open(config->dns.servers.at, config->dns.servers.n, why))
         return false;
+    orders_open(role->state_fd);
     if (!health_open(role->state_fd))
         log_say(LOG_WARNING, "backends", "no shared memory: what is learned of back ends dies with this process");
     reach_open(config);
@@ -163,6 +170,7 @@ int backends_run(struct role *role)
     dns_close();
     sites_close();
     health_close();
+    orders_close();
     if (self.main != NULL)
         ipc_flush(self.main, LAST_WORDS_MS);
     ipc_free(&self.main);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "backends/choice.h"
+#include "backends/orders.h"
 #include "backends/connecting.h"
 #include "backends/reach.h"
 #include "proxy/base/pack.h"
@@ -267,7 +268,7 @@ static const struct member *choose(const struct dial *d)
             (struct choice_member){ .name = m->name,
                                     .weight = m->config->weight,
                                     .standby = m->config->standby,
-                                    .skip = (d->used & bit_of(d, m)) != 0 || (m->config->drain && m->key != home),
+                                    .skip = (d->used & bit_of(d, m)) != 0 || (orders_drain(m) && m->key != home),
                                     .avoided = health.state == HEALTH_AVOIDED,
                                     .returns_ms = health.until_ms };
     }

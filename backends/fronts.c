@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "backends/dial.h"
+#include "backends/orders.h"
 #include "backends/table.h"
 #include "proxy/net/hash.h"
 #include "proxy/net/ipc.h"
@@ -184,6 +185,10 @@ static bool on_dial(struct front *f, const struct message *m)
         answer_no(f, m->id, DIAL_UNREACHABLE, "overdue");
         return true;
     }
+    if (orders_of_site(site) == ORDER_MAINT) {
+        answer_no(f, m->id, DIAL_UNREACHABLE, "maintenance");
+        return true;
+    }
     v = f->n_dials < DIALS_MAX ? new_visit(f, m->id, m->dial.protocol) : NULL;
     if (v == NULL) {
         answer_no(f, m->id, DIAL_UNREACHABLE, "busy");
@@ -351,6 +356,19 @@ bool fronts_all_held(void)
             return false;
     }
     return true;
+}
+
+size_t fronts_visits_of(const struct member *m, enum protocol protocol)
+{
+    size_t n = 0;
+    LIST_EACH(link, &all.fronts) {
+        const struct front *f = OWNER_OF(link, struct front, link);
+        LIST_EACH(visit, &f->visits) {
+            const struct visit *v = OWNER_OF(visit, struct visit, link);
+            n += v->member == m && v->protocol == protocol;
+        }
+    }
+    return n;
 }
 
 struct fronts_gauges fronts_gauges(void)

@@ -3,7 +3,7 @@
 #ifndef BACKENDS_FRONTS_H
 #define BACKENDS_FRONTS_H
 
-#include "config/config.h"
+#include "backends/site.h"
 
 struct fronts_events {
     void (*held)(void); /* one more has listed all it holds */
@@ -22,5 +22,6 @@ struct fronts_gauges {
     size_t fronts, dials, visits; /* visits: dials under way and sessions that hold a member */
 };
 struct fronts_gauges fronts_gauges(void);
+size_t fronts_visits_of(const struct member *m, enum protocol protocol); /* sessions and logins that hold it */
 
 #endif

@@ -2,6 +2,7 @@
 #include "backends/lineup.h"
 
 #include "backends/choice.h"
+#include "backends/orders.h"
 
 size_t lineup(const struct site *site, enum protocol protocol, struct span mailbox, uint8_t order[BACKENDS_MAX])
 {
@@ -12,7 +13,7 @@ size_t lineup(const struct site *site, enum protocol protocol, struct span mailb
         members[i] = (struct choice_member){ .name = m->name,
                                              .weight = m->config->weight,
                                              .standby = m->config->standby,
-                                             .skip = m->config->drain,
+                                             .skip = orders_drain(m),
                                              .avoided = health.state == HEALTH_AVOIDED,
                                              .returns_ms = health.until_ms };
     }

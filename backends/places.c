@@ -58,6 +58,13 @@ static struct place *find(size_t site, struct span mailbox, uint64_t hash)
     return NULL;
 }
 
+uint64_t places_at(size_t site, struct span mailbox)
+{
+    uint64_t hash;
+    const struct place *p = hash_of(site, mailbox, &hash) ? find(site, mailbox, hash) : NULL;
+    return p == NULL || list_empty(&p->leases) ? 0 : p->member;
+}
+
 static struct place *find_or_make(size_t site, struct span mailbox)
 {
     uint64_t hash;

@@ -41,6 +41,7 @@ void places_open(void (*revoke)(struct lease *l));
 void places_close(void); /* after the last claim and lease */
 
 size_t places_count(void);
+uint64_t places_at(size_t site, struct span mailbox); /* the member where it lives now, or 0 */
 
 /* site: its number in the configuration; mailbox: copied; turn: see above. False: no memory. */
 bool places_claim(struct claim *c, size_t site, struct span mailbox, void (*turn)(struct claim *)) MUST_CHECK;

@@ -102,6 +102,16 @@ void sites_close(void)
     hostnames_close();
 }
 
+size_t sites_count(void)
+{
+    return all.n;
+}
+
+const struct site *sites_at(size_t i)
+{
+    return &all.sites[i];
+}
+
 const struct site *site_find(struct span name)
 {
     ptrdiff_t i = config_site(all.config, name);

@@ -29,6 +29,8 @@ struct site {
 bool sites_open(const struct config *config) MUST_CHECK; /* config must outlive it; false: no memory */
 void sites_close(void);
 
+size_t sites_count(void);
+const struct site *sites_at(size_t i);                                   /* i < sites_count() */
 const struct site *site_find(struct span name);                          /* NULL: there is none of that name */
 const struct member *site_member(const struct site *site, uint64_t key); /* NULL: not, or no longer, one of its */
 

@@ -119,6 +119,7 @@ struct config {
     struct {
         int64_t workers; /* never 0 here: "one per core" has been counted */
         const char *user, *runtime_dir;
+        const char *operators, *readers; /* groups that may use the control socket; "": none */
         int64_t drain_timeout_s, drain_spread_s, generations_max;
     } run;
     struct {

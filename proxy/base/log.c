@@ -37,6 +37,21 @@ void log_set(enum log_level level, enum log_format format)
     out.format = format;
 }
 
+void log_set_level(enum log_level level)
+{
+    out.level = level;
+}
+
+bool log_level_find(struct span name, enum log_level *level)
+{
+    for (size_t i = 0; i < COUNT_OF(level_names); i++)
+        if (span_eq(name, span_of(level_names[i]))) {
+            *level = (enum log_level)i;
+            return true;
+        }
+    return false;
+}
+
 bool log_is_on(enum log_level level)
 {
     return level <= out.level;

@@ -28,6 +28,8 @@ struct log_line {
 /* fd: the channel (a packet socket), or 2 for plain lines on stderr. role: "main", "auth", "front 1" … copied. */
 void log_open(int fd, const char *role);
 void log_set(enum log_level level, enum log_format format);
+void log_set_level(enum log_level level);
+bool log_level_find(struct span name, enum log_level *level); /* "debug" … false: there is none of that name */
 bool log_is_on(enum log_level level);
 uint64_t log_dropped(void); /* lines lost since the start */
 

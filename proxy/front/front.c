@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/base/log.h"
+#include "proxy/front/control.h"
 #include "proxy/front/dialogue.h"
 #include "proxy/front/process.h"
 #include "proxy/net/hash.h"
@@ -290,6 +291,9 @@ static void on_main(void *owner UNUSED, struct message *m)
         break;
     case MSG_STATUS:
         log_status();
+        break;
+    case MSG_CONTROL:
+        front_control(m);
         break;
     default:
         break;

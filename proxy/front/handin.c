@@ -2,6 +2,7 @@
  * (backends/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us waiting. */
 #include "proxy/front/relay.h"
 #include "proxy/front/signin.h"
+#include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
 #include "proxy/wire/proxy_protocol.h"
 
@@ -130,6 +131,7 @@ static bool start_site_tls(struct session *s)
 static void step(struct session *s, enum login_step next)
 {
     struct signin *in = s->signin;
+    trace_site(s, login_stage(in->login), next == LOGIN_DONE ? login_answer(in->login)->why : NULL);
     if (login_greeted(in->login) && !in->order.starttls)
         alarm_clear(&in->greeting);
     if (next == LOGIN_DONE) {

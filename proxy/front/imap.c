@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "proxy/front/arrival.h"
+#include "proxy/front/trace.h"
 
 /* ---- answers ---- */
 
@@ -261,6 +262,7 @@ static bool read_command(struct session *s)
     keep_tag(s, c.tag);
     if (got == IMAP_GO_AHEAD)
         return go_ahead(s, c.verb);
+    trace_imap(s, got == IMAP_COMMAND ? c.verb : IMAP_UNKNOWN);
     if (got == IMAP_COMMAND)
         return commands[c.verb](s, &c);
     if (got == IMAP_BAD)

@@ -2,6 +2,7 @@
 #include "proxy/front/dialogue.h"
 
 #include "proxy/front/arrival.h"
+#include "proxy/front/trace.h"
 
 static bool say(struct session *s, const char *line)
 {
@@ -184,8 +185,10 @@ static bool read_command(struct session *s)
         session_close(s, WHY_MEMORY);
     else if (!pop3_command_parse(buf_span(&kept), &c))
         good = bad(s, "That is not a command.");
-    else
+    else {
+        trace_pop3(s, c.verb);
         good = commands[c.verb](s, &c);
+    }
     buf_fini(&kept);
     return good;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "proxy/front/dialogue.h"
+#include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
 
 enum { QUIET_MS = 3 * SECOND, GRACE_MS = 10 * SECOND };
@@ -190,10 +191,12 @@ static void account(const struct way *w, struct span bytes)
 {
     struct session *s = w->s;
     if (w->up) {
+        trace_relay(s, true, bytes);
         follow_up(&s->follow, bytes);
         client_progress(s);
         expect_answer(s);
     } else {
+        trace_relay(s, false, bytes);
         follow_down(&s->follow, bytes);
         answer_came(s);
     }

@@ -9,6 +9,7 @@
 #include "proxy/front/arrival.h"
 #include "proxy/front/dialogue.h"
 #include "proxy/front/relay.h"
+#include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
 
 #define TO(state) (1U << (state))
@@ -53,6 +54,7 @@ static const struct {
     [WHY_TOO_MANY] = { "too_many",      "us"    },
     [WHY_MOVED] = { "moved",         "us"    },
     [WHY_DRAIN] = { "drain",         "us"    },
+    [WHY_KICK] = { "kick",          "us"    },
     [WHY_MEMORY] = { "memory",        "us"    },
 };
 
@@ -115,7 +117,10 @@ void session_enter(struct session *s, enum session_state next)
         front_uncount(&s->signin->hop);
         s->counted = false;
     }
+    bool told = next != S_IDLE && s->state != S_IDLE; /* how a session rests is nobody's business */
     s->state = (uint8_t)next;
+    if (told)
+        trace_state(s, rows[next].name);
 }
 
 /* ---- birth ---- */
@@ -201,6 +206,7 @@ void session_open(struct port *port, int fd, const struct addr *peer)
     }
     s->counted = true;
     s->signin->hop = *peer;
+    trace_opened(s);
     deadline_start(&before_login, &s->limit);
     arrival_begin(s);
 }
@@ -214,6 +220,7 @@ void session_listen(struct session *s, bool wanted)
 
 bool session_say(struct session *s, struct span bytes)
 {
+    trace_said(s, bytes);
     if (!buf_add(&s->signin->out, bytes)) {
         session_close(s, WHY_MEMORY);
         return false;
@@ -236,7 +243,12 @@ static void tell_helpers_gone(struct session *s)
     s->admitted = s->leased = s->signed_in = false;
 }
 
-static const char *link_word(const struct session *s)
+const char *session_state_name(const struct session *s)
+{
+    return rows[s->state].name;
+}
+
+const char *session_link_word(const struct session *s)
 {
     const struct site *site = s->site_name != NULL ? front_site(span_of(s->site_name)) : NULL;
     static const char *const words[] = { "tls", "starttls", "loopback", "clear" };
@@ -258,7 +270,7 @@ static void log_end_line(const struct session *s, enum why why)
     if (s->signed_in) {
         log_text(&l, "site", span_of(s->site_name));
         log_addr(&l, "backend", &s->backend);
-        log_word(&l, "link", link_word(s));
+        log_word(&l, "link", session_link_word(s));
     }
     log_word(&l, "state", rows[s->state].name);
     log_word(&l, "closed_by", whys[why].by);
@@ -299,6 +311,7 @@ void session_close(struct session *s, enum why why)
         s->why = (uint8_t)why;
         log_end_line(s, why);
     }
+    trace_closed(s, whys[s->why].word);
     leave_queues(s);
     drop_site(s);
     tell_helpers_gone(s);
@@ -331,6 +344,7 @@ void session_finish(struct session *s, enum why why, struct span last_words)
         session_close(s, why);
         return;
     }
+    trace_said(s, last_words);
     s->why = (uint8_t)why;
     log_end_line(s, why);
     relay_leave_queues(s);

@@ -50,12 +50,14 @@ enum why {
     WHY_TOO_MANY,
     WHY_MOVED, /* the mailbox had to move to another member */
     WHY_DRAIN,
+    WHY_KICK, /* by an admin */
     WHY_MEMORY,
     WHYS
 };
 
 struct signin;
 struct port;
+struct trace_note;
 
 /* One direction of the relay. */
 struct flow {
@@ -96,7 +98,8 @@ struct session {
     uint64_t member;
     char *mailbox; /* canonical; NULL before the verdict */
     char *site_name;
-    char *client_name; /* what the client said of itself; may be NULL */
+    struct trace_note *trace; /* NULL while nobody traces */
+    char *client_name;        /* what the client said of itself; may be NULL */
     int64_t accepted_ms;
     uint32_t tls_ms, auth_ms, dial_ms, handin_ms;
     uint64_t up_bytes, down_bytes;
@@ -131,6 +134,8 @@ bool session_start_tls(struct session *s) MUST_CHECK;
 void session_listen(struct session *s, bool wanted);
 
 bool session_before_relay(const struct session *s);
+const char *session_state_name(const struct session *s);
+const char *session_link_word(const struct session *s); /* NULL before the site is known */
 const char *session_id_text(const struct session *s, char text[17]);
 
 void sessions_init(void); /* the queues of time */

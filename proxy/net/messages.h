@@ -17,11 +17,13 @@ enum message_type {
     MSG_MAP,         /* fd: compiled directory map */
     MSG_DRAIN,       /* take nothing new; leave when what you have is done */
     MSG_STATUS,      /* log your gauges */
+    MSG_CONTROL,     /* what an admin asks; also from homewardctl to main. fd: where the answer's lines are written */
     /* a role to main */
     MSG_READY,      /* it serves */
     MSG_FAILED,     /* it cannot: text says why; main gives the sentence to the admin */
     MSG_UNLISTENED, /* that socket is closed here, its queue was empty */
     MSG_CHECKED,    /* the checker's good news; fds: configuration, front bundle, auth bundle, map */
+    MSG_CONTROLLED, /* the answer to CONTROL, under its id; also from main to homewardctl. fd: the lines */
     /* front to auth */
     MSG_ASK,          /* may this be who it claims, and where is home? */
     MSG_CANCEL,       /* the client left: do not answer (to auth and to backends) */
@@ -87,6 +89,15 @@ struct msg_drain {
 struct msg_text {
     struct span text;
 };
+struct msg_control {
+    struct span words; /* packed strings, see proxy/net/control.h */
+};
+struct msg_controlled {
+    uint8_t status; /* enum control_status */
+    uint8_t more;   /* main to homewardctl: another answer follows */
+    uint64_t number;
+    struct span who, text; /* which process; a sentence */
+};
 struct msg_ask {
     uint8_t protocol, mechanism, trusted_hop;
     struct span name, authzid; /* as typed */
@@ -141,6 +152,8 @@ struct message {
         struct msg_ticket_keys ticket_keys;
         struct msg_drain drain;
         struct msg_text text; /* FAILED, CHECKED */
+        struct msg_control control;
+        struct msg_controlled controlled;
         struct msg_ask ask;
         struct msg_verdict verdict;
         struct msg_login_result login_result;

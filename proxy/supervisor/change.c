@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/check.h"
 #include "proxy/supervisor/checker.h"
+#include "proxy/supervisor/control.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
 #include "proxy/supervisor/sockets.h"
@@ -34,9 +36,34 @@ static struct {
     bool renews[ROLES]; /* whose processes must be born again */
     struct lock lock;   /* on the runtime directory, if that is another one */
     struct buf seen;    /* for files_watch */
+    struct buf said;    /* the check's warnings, for whoever asked for the change */
     struct alarm alarm;
     int64_t began_ms;
 } change = { .lock = { .fd = -1 } };
+
+/* What came of the last one that has come to its end. */
+static struct {
+    int64_t at_s; /* since 1970; 0: none has */
+    bool good;
+    char why[512];
+} last;
+
+static void remember(bool good, struct span why)
+{
+    last.at_s = (int64_t)time(NULL);
+    last.good = good;
+    snprintf(last.why, sizeof last.why, "%.*s", SPAN_ARG(span_trim(why)));
+}
+
+void change_tell(struct json *j)
+{
+    json_open(j, "reload");
+    json_number(j, "at_s", last.at_s);
+    json_flag(j, "ok", last.good);
+    if (last.why[0] != '\0')
+        json_word(j, "why", last.why);
+    json_close(j);
+}
 
 static void set_alarm(int64_t after_ms, void (*ring)(struct alarm *))
 {
@@ -65,6 +92,7 @@ static void drop(void)
     logger_abort();
     lock_release(&change.lock);
     buf_fini(&change.seen);
+    buf_fini(&change.said);
     change.step = STEP_NONE;
 }
 
@@ -84,6 +112,8 @@ static void refuse(struct span why)
         return;
     }
     tell_log(why, LOG_ERROR, "reload", "refused");
+    remember(false, why);
+    control_changed(false, SPAN_NONE, why);
     if (change.again)
         change_begin();
 }
@@ -184,6 +214,14 @@ static bool take_checked(struct checked *c)
     return house.coming.settings != NULL;
 }
 
+/* They are in the log in any case. */
+static void keep_warnings(struct span lines)
+{
+    buf_init(&change.said, SENTENCES_MAX);
+    if (!buf_add(&change.said, lines))
+        buf_clear(&change.said);
+}
+
 static void on_checked(struct checked *c)
 {
     struct buf errors;
@@ -200,6 +238,7 @@ static void on_checked(struct checked *c)
     if (prepare(&errors)) {
         say_start();
         tell_log(c->text, LOG_WARNING, "configuration", NULL);
+        keep_warnings(c->text);
         make_room();
     } else {
         refuse(errors.n > 0 ? buf_span(&errors) : SPAN("out of memory"));
@@ -316,8 +355,8 @@ static void say_done(bool first)
 
 static void commit(void)
 {
-    bool first = house.phase == PHASE_START;
-    if (change.lock.fd >= 0) {
+    bool first = house.phase == PHASE_START, new_house = change.lock.fd >= 0;
+    if (new_house) {
         lock_release(&house.lock);
         house.lock = change.lock;
         change.lock = (struct lock){ .fd = -1 };
@@ -327,6 +366,11 @@ static void commit(void)
     house.phase = PHASE_SERVE;
     say_done(first);
     change.step = STEP_NONE;
+    remember(true, SPAN_NONE);
+    control_changed(true, buf_span(&change.said), SPAN_NONE);
+    buf_fini(&change.said);
+    if (new_house)
+        control_open(house.now.settings->config->run.runtime_dir);
     if (change.again)
         change_begin();
 }

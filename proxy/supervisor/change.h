@@ -3,11 +3,15 @@
 #ifndef PROXY_SUPERVISOR_CHANGE_H
 #define PROXY_SUPERVISOR_CHANGE_H
 
+#include "proxy/base/json.h"
 #include "proxy/supervisor/child.h"
 
 /* Check the configuration anew and bring it into force if it is good. While one is under way one more is remembered. */
 void change_begin(void);
 bool change_is_under_way(void);
+
+/* What came of the last one, as a member "reload" of an object. */
+void change_tell(struct json *j);
 
 /* Events that may matter to it. */
 void change_ready(void);                   /* a child is */

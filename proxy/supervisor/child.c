@@ -93,6 +93,9 @@ static void on_message(struct process *p, struct message *m)
     case MSG_UNLISTENED:
         events->unlistened(c, m->listen.socket);
         break;
+    case MSG_CONTROLLED:
+        events->controlled(c, m);
+        break;
     default: /* not for main */
         fail(c, SPAN("it sent main a message that is not for main"));
     }

@@ -17,6 +17,7 @@ struct reign {
 struct house {
     const char *file; /* the configuration */
     enum phase phase;
+    int64_t started_ms;
     struct reign now, coming;
     struct lock lock;
     int table_fd; /* the state of backends: main keeps it and never reads it */

@@ -15,6 +15,7 @@
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/change.h"
 #include "proxy/supervisor/checker.h"
+#include "proxy/supervisor/control.h"
 #include "proxy/supervisor/files.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
@@ -73,6 +74,7 @@ static void log_fallen(const struct child *c)
 static void on_fallen(struct child *c)
 {
     assign_forget(c);
+    control_lost(c);
     if (house.phase != PHASE_START && house.exit_status == 0) /* why we do not start is said once, on stderr */
         log_fallen(c);
     if (change_fallen(c) || c->state == CHILD_LEAVING)
@@ -87,6 +89,7 @@ static void on_fallen(struct child *c)
 static void on_left(struct child *c)
 {
     assign_forget(c);
+    control_lost(c);
     if (house.now.helpers[c->kind] == c)
         house.now.helpers[c->kind] = NULL;
     const struct generation *of = c->generation;
@@ -163,7 +166,9 @@ static void set_limits(void)
 
 static bool set_up(const char *file)
 {
-    static const struct child_events events = { on_born, on_ready, on_unlistened, on_fallen, on_left };
+    static const struct child_events events = {
+        on_born, on_ready, on_unlistened, control_answered, on_fallen, on_left
+    };
     fill_standard_fds();
     set_limits();
     signal(SIGPIPE, SIG_IGN);
@@ -173,6 +178,7 @@ static bool set_up(const char *file)
         return false;
     log_open(logger_fd(), role_names[ROLE_MAIN]);
     loop_init();
+    house.started_ms = loop_now_ms();
     processes_init();
     children_init(&events, house.table_fd);
     tickets_start(12 * HOUR); /* until the configuration says how long */
@@ -191,6 +197,7 @@ static void tear_down(void)
     tickets_stop();
     files_stop();
     weak_stop();
+    control_close();
     settings_unref(&house.now.settings);
     lock_release(&house.lock);
     close(house.table_fd);

@@ -2,6 +2,7 @@
 
 The binary is $HOMEWARD, else build/homeward. It is copied into the folder first: the account that it runs under need not be able to
 read the source tree."""
+import json
 import os
 import re
 import shutil
@@ -51,6 +52,10 @@ class Homeward:
             raise processes.Failure(f"{BINARY} does not exist; make builds it")
         shutil.copy(BINARY, self.binary)
         os.chmod(self.binary, 0o755)
+        self.control = os.path.join(folder, "run", "control")
+        self.ctl_binary = self.binary + "ctl"
+        if os.path.exists(BINARY + "ctl"):
+            shutil.copy(BINARY + "ctl", self.ctl_binary)
 
     def write(self):
         groups = dict(self.settings)
@@ -124,6 +129,17 @@ class Homeward:
         since = self.mark()
         self.process.signal(signal.SIGHUP)
         return self.wait_for("reload", f"result={result}", since=since, seconds=seconds)
+
+    def ctl(self, *words, status=0):
+        """What homewardctl says; its exit status must be that one."""
+        got, said = processes.run([self.ctl_binary, "-s", self.control, *words])
+        if got != status:
+            raise processes.Failure(f"homewardctl {' '.join(words)} ended with {got}, not {status}: {said}")
+        return said
+
+    def ask(self, *words, status=0):
+        """The same for programs: the JSON object."""
+        return json.loads(self.ctl("--json", *words, status=status))
 
     def roles(self):
         """Process ids by what they are: {"front": [1, 2], "auth": [3], …}."""
