@@ -6,6 +6,7 @@
  * is the end of all patience. */
 #include "backends/backends.h"
 
+#include "backends/checks.h"
 #include "backends/control.h"
 #include "backends/fronts.h"
 #include "backends/health.h"
@@ -139,6 +140,7 @@ static bool start(struct role *role, const char **why)
         log_say(LOG_WARNING, "backends", "no shared memory: what is learned of back ends dies with this process");
     reach_open(config);
     fronts_open(config, &events);
+    checks_open(config);
     if (!alarm_set(&self.patience, HELD_PATIENCE_MS, on_patience))
         fronts_may_dial();
     return true;
@@ -166,6 +168,7 @@ int backends_run(struct role *role)
     if (!say_started(start(role, &why), why))
         return 1;
     loop_run();
+    checks_close();
     fronts_close();
     dns_close();
     sites_close();

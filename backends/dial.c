@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "backends/checks.h"
 #include "backends/choice.h"
 #include "backends/orders.h"
 #include "backends/connecting.h"
@@ -254,6 +255,12 @@ static void visit(struct dial *d, const struct member *m)
         on_name(&d->name);
 }
 
+/* Where members are checked, trying is the checks' business and no user's. */
+static bool is_avoided(const struct dial *d, enum health_state state)
+{
+    return state == HEALTH_AVOIDED || (state == HEALTH_DUE && checks_watch(d->order.site));
+}
+
 /* The best of those that have not had their chance; NULL: none is left. */
 static const struct member *choose(const struct dial *d)
 {
@@ -269,7 +276,7 @@ static const struct member *choose(const struct dial *d)
                                     .weight = m->config->weight,
                                     .standby = m->config->standby,
                                     .skip = (d->used & bit_of(d, m)) != 0 || (orders_drain(m) && m->key != home),
-                                    .avoided = health.state == HEALTH_AVOIDED,
+                                    .avoided = is_avoided(d, health.state),
                                     .returns_ms = health.until_ms };
     }
     struct span by = has_affinity(d) ? d->order.mailbox : SPAN_NONE;
@@ -283,7 +290,7 @@ static bool worth_asking(const struct dial *d, const struct member *m)
     if (m == NULL || (d->used & bit_of(d, m)) != 0)
         return false;
     struct health_view health = member_look(m, d->order.protocol);
-    return health.state != HEALTH_AVOIDED || health.failures < GIVEN_UP_FAILURES;
+    return !is_avoided(d, health.state) || health.failures < GIVEN_UP_FAILURES;
 }
 
 static void go_on(struct dial *d)

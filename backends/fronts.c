@@ -6,11 +6,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backends/checks.h"
 #include "backends/dial.h"
 #include "backends/orders.h"
 #include "backends/table.h"
+#include "proxy/net/deadline.h"
 #include "proxy/net/hash.h"
 #include "proxy/net/ipc.h"
+#include "proxy/net/loop.h"
 
 enum {
     FRONTS_MAX = 1024,
@@ -38,7 +41,8 @@ struct visit {
     const struct member *member; /* NULL while it dials, and for one that the configuration no longer has */
     bool trial;                  /* health waits for how its login ends */
     struct lease lease;
-    struct dial *dial; /* NULL when it is done */
+    struct dial *dial;  /* NULL when it is done */
+    struct alarm start; /* of a dial that waits for its turn at a site in trouble */
 };
 
 static struct {
@@ -47,6 +51,7 @@ static struct {
     struct list fronts;
     size_t n;
     bool may_dial;
+    int64_t turns_us[SITES_MAX]; /* of each site: when the next login may go there while it is in trouble */
 } all;
 
 static void visit_free(struct visit *v)
@@ -54,6 +59,7 @@ static void visit_free(struct visit *v)
     if (v->dial != NULL)
         v->front->n_dials--;
     dial_free(&v->dial);
+    alarm_clear(&v->start);
     places_release(&v->lease);
     if (v->trial)
         health_end_trial(v->member->health[v->protocol]);
@@ -145,6 +151,43 @@ static void on_dialed(void *owner, const struct dial_result *result)
         visit_free(v);
 }
 
+/* ---- a site in trouble ---- */
+
+static bool is_in_trouble(const struct site *site, enum protocol p)
+{
+    for (size_t i = 0; i < site->n_members; i++)
+        if (member_look(&site->members[i], p).state != HEALTH_UP)
+            return true;
+    return false;
+}
+
+static void on_turn(struct alarm *a)
+{
+    struct visit *v = OWNER_OF(a, struct visit, start);
+    dial_start(v->dial);
+}
+
+/* When a member dies, all its users come back at once, to the members that are left: they are let through one by one,
+ * evenly. False: it would have to wait for more than half its time; better to hear at once that it should come later.
+ */
+static bool start_in_turn(struct visit *v, const struct site *site, int64_t ms_left)
+{
+    int64_t now_us = loop_now_ms() * 1000, *turn_us = &all.turns_us[site->number];
+    if (!is_in_trouble(site, v->protocol)) {
+        dial_start(v->dial);
+        return true;
+    }
+    if (*turn_us < now_us)
+        *turn_us = now_us;
+    int64_t wait_ms = (*turn_us - now_us) / 1000;
+    if (wait_ms > ms_left / 2)
+        return false;
+    *turn_us += 1000000 / all.config->limits.recovery_logins;
+    if (wait_ms == 0)
+        dial_start(v->dial);
+    return wait_ms == 0 || alarm_set(&v->start, wait_ms, on_turn);
+}
+
 static bool begin_dial(struct visit *v, const struct site *site, const struct msg_dial *asked)
 {
     struct dial_order order = { .site = site,
@@ -157,8 +200,6 @@ static bool begin_dial(struct visit *v, const struct site *site, const struct ms
     if (v->dial == NULL)
         return false;
     v->front->n_dials++;
-    if (all.may_dial)
-        dial_start(v->dial);
     return true;
 }
 
@@ -195,6 +236,9 @@ static bool on_dial(struct front *f, const struct message *m)
     } else if (!begin_dial(v, site, &m->dial)) {
         answer_no(f, m->id, DIAL_UNREACHABLE, "no_memory");
         visit_free(v);
+    } else if (all.may_dial && !start_in_turn(v, site, (int64_t)m->dial.ms_left)) {
+        answer_no(f, m->id, DIAL_UNREACHABLE, "busy");
+        visit_free(v);
     }
     return true;
 }
@@ -217,10 +261,13 @@ static void judge_member(struct visit *v, const struct msg_dial_outcome *outcome
     bool fault = outcome->fault == FAULT_MEMBER && outcome->stage < STAGE_IN;
     if (v->member == NULL || (!fault && outcome->stage < STAGE_GREETING))
         return;
-    if (fault)
+    if (fault) {
+        checks_distrust(v->member, v->protocol);
         member_fault(v->member, v->protocol, v->trial, stage_names[outcome->stage], outcome->why);
-    else
+    } else {
+        checks_trust(v->member, v->protocol);
         member_success(v->member, v->protocol);
+    }
     v->trial = false;
 }
 

@@ -61,6 +61,8 @@ class Homeward:
         groups = dict(self.settings)
         # Tests leave sessions open; waiting for their end would show nothing.
         groups["run"] = {"workers": 1, "runtime_dir": "run", "drain_timeout_s": 0, "drain_spread_s": 0, **groups.get("run", {})}
+        # Scripted stores count their connections; tests that want checks say so.
+        groups["limits"] = {"check_interval_s": 0, **groups.get("limits", {})}
         if self.certificate:
             groups.setdefault("tls", {"certificates": [dict(zip(("chain", "key"), self.certificate))]})
         groups.setdefault("directory", {"driver": "file", "path": "directory.map"})

@@ -1,0 +1,23 @@
+/* Active checks: every few seconds this process goes to each member as far as a login would get before it gives a
+ * credential: connect, TLS where that comes first, greeting. So a member that is dead, hangs, or says BYE is avoided
+ * before a user meets it, and a member that is well again is used again without a user having to try.
+ *
+ * Trust is not asked here: nothing secret is sent, and this process holds no CAs. A certificate that does not verify is
+ * found by the fronts at the first login; what was found there is not taken back by a check, only by a login.
+ * Sites under IPsec are not checked (their connections need more than an address). */
+#ifndef BACKENDS_CHECKS_H
+#define BACKENDS_CHECKS_H
+
+#include "backends/site.h"
+
+void checks_open(const struct config *config); /* after sites_open and reach_open; config must outlive it */
+void checks_close(void);
+
+/* While its members are checked, no login has to try one that is avoided. */
+bool checks_watch(const struct site *site);
+
+/* A fault was seen after the connect, by a login: a check cannot see whether it is over. */
+void checks_distrust(const struct member *m, enum protocol protocol);
+void checks_trust(const struct member *m, enum protocol protocol); /* a login succeeded */
+
+#endif
