@@ -173,7 +173,8 @@ static void on_turn(struct alarm *a)
 static bool start_in_turn(struct visit *v, const struct site *site, int64_t ms_left)
 {
     int64_t now_us = loop_now_ms() * 1000, *turn_us = &all.turns_us[site->number];
-    if (!is_in_trouble(site, v->protocol)) {
+    int64_t a_second = all.config->limits.recovery_logins;
+    if (a_second == 0 || !is_in_trouble(site, v->protocol)) {
         dial_start(v->dial);
         return true;
     }
@@ -182,7 +183,7 @@ static bool start_in_turn(struct visit *v, const struct site *site, int64_t ms_l
     int64_t wait_ms = (*turn_us - now_us) / 1000;
     if (wait_ms > ms_left / 2)
         return false;
-    *turn_us += 1000000 / all.config->limits.recovery_logins;
+    *turn_us += 1000000 / a_second;
     if (wait_ms == 0)
         dial_start(v->dial);
     return wait_ms == 0 || alarm_set(&v->start, wait_ms, on_turn);
