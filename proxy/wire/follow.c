@@ -2,30 +2,39 @@
  * 32 are looked at one by one; literals are skipped by their length. Memory and work do not depend on the mail. */
 #include "proxy/wire/follow.h"
 
-enum { ANNOUNCEMENT_MAX = 32 };
+enum { ANNOUNCEMENT_MAX = 32, DIGITS_MAX = 20 };
+static const uint32_t empty_tag = 2166136261; /* FNV-1a */
+
 enum step { STEP_NONE, STEP_NUMBER, STEP_PLUS, STEP_CLOSED, STEP_CR };
 
 void follow_init(struct follow *f, bool imap)
 {
-    *f = (struct follow){ .imap = imap };
+    *f = (struct follow){ .imap = imap, .up_tag = empty_tag };
+}
+
+static uint32_t tag_add(uint32_t tag, char c)
+{
+    return (tag ^ (unsigned char)c) * 16777619;
 }
 
 static enum step announcement_step(struct follow_line *l, char c)
 {
     if (c == '{') {
         l->number = 0;
+        l->digits = 0;
         l->plus = false;
         return STEP_NUMBER;
     }
-    if (l->step == STEP_NUMBER && c >= '0' && c <= '9' && l->number < UINT32_MAX) {
+    if (l->step == STEP_NUMBER && c >= '0' && c <= '9' && l->number < UINT32_MAX && l->digits < DIGITS_MAX) {
+        l->digits++;
         l->number = l->number * 10 + (uint64_t)(c - '0');
         return STEP_NUMBER;
     }
-    if (l->step == STEP_NUMBER && c == '+') {
+    if (l->step == STEP_NUMBER && l->digits > 0 && c == '+') {
         l->plus = true;
         return STEP_PLUS;
     }
-    if ((l->step == STEP_NUMBER || l->step == STEP_PLUS) && c == '}')
+    if (((l->step == STEP_NUMBER && l->digits > 0) || l->step == STEP_PLUS) && c == '}')
         return STEP_CLOSED;
     return l->step == STEP_CLOSED && c == '\r' ? STEP_CR : STEP_NONE;
 }
@@ -82,6 +91,8 @@ static void read_command(struct follow *f, struct span line)
             if (f->word == wanted)
                 command_done(f);
             f->word++;
+        } else if (f->word < wanted) {
+            f->up_tag = tag_add(f->up_tag, c);
         } else if (f->word == wanted) {
             if (f->command_n < sizeof f->command)
                 f->command[f->command_n++] = c;
@@ -95,6 +106,7 @@ static void line_begins(struct follow *f)
 {
     f->word = 0;
     f->command_n = 0;
+    f->up_tag = empty_tag;
 }
 
 void follow_up(struct follow *f, struct span bytes)
@@ -129,6 +141,22 @@ static void go_ahead_refused(struct follow *f)
     line_begins(f);
 }
 
+/* A line under the tag of the command whose literal is awaited refuses it; what answers commands before it does not. */
+static void read_tag(struct follow *f, struct span line, bool begins)
+{
+    if (begins) {
+        f->down_tag = empty_tag;
+        f->tag_read = !f->awaits_go_ahead;
+    }
+    for (size_t i = 0; i < line.n && !f->tag_read; i++) {
+        f->tag_read = line.at[i] == ' ';
+        if (!f->tag_read)
+            f->down_tag = tag_add(f->down_tag, line.at[i]);
+        else if (f->awaits_go_ahead && f->down_tag == f->up_tag)
+            go_ahead_refused(f);
+    }
+}
+
 /* The store says good-bye by itself. */
 static void read_bye(struct follow *f, struct span line, bool begins)
 {
@@ -159,8 +187,7 @@ void follow_down(struct follow *f, struct span bytes)
         bytes = span_after(bytes, part.n);
         if (literal)
             continue;
-        if (begins && f->awaits_go_ahead && part.at[0] != '*' && part.at[0] != '+')
-            go_ahead_refused(f);
+        read_tag(f, part, begins);
         read_bye(f, part, begins);
         if (read_line_part(&f->down, part)) {
             f->down.literal = f->down.number;

@@ -11,6 +11,7 @@ struct follow_line {
     uint64_t literal; /* octets of a literal that are still to come */
     uint64_t number;  /* of a literal that is being announced */
     uint8_t step;     /* inside an announcement at a line's end */
+    uint8_t digits;   /* of its number */
     bool plus;        /* … of a non-synchronising literal */
     bool in_line;     /* the last octet was not a line's end */
 };
@@ -18,11 +19,13 @@ struct follow_line {
 struct follow {
     struct follow_line up, down;
     bool imap;
-    bool awaits_go_ahead; /* the client announced a synchronising literal */
-    bool opaque;          /* COMPRESS was asked for: nothing can be put in any more */
-    bool leaving;         /* LOGOUT, QUIT or BYE was said: the end that follows is the right one */
-    uint8_t bye;          /* how much of "* BYE" has been read at a line's start */
-    uint8_t word;         /* which word of the client's line is being read */
+    bool awaits_go_ahead;      /* the client announced a synchronising literal */
+    bool tag_read;             /* of the store's line, or it is of no interest */
+    uint32_t up_tag, down_tag; /* hashes of the tags of both lines */
+    bool opaque;               /* COMPRESS was asked for: nothing can be put in any more */
+    bool leaving;              /* LOGOUT, QUIT or BYE was said: the end that follows is the right one */
+    uint8_t bye;               /* how much of "* BYE" has been read at a line's start */
+    uint8_t word;              /* which word of the client's line is being read */
     uint8_t command_n;
     char command[8];
 };
