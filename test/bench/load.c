@@ -32,6 +32,8 @@ static const char usage[] =
     "  --count N             logins or rounds in all --duration-s N       how long; neither: until SIGTERM\n"
     "  --message-kib N       (1024)                  --rate-kib N         read no faster, each second and session\n"
     "  --pause-ms N          between two logins or rounds of a slot (0)\n"
+    "  --rounds N            a session leaves after so many (it stays)\n"
+    "  --return-ms N         a session that left or was lost comes back after so long (it does not)\n"
     "  --settle-ms N         pause before and after the rounds (200)\n"
     "  --timeout-s N         for each answer (30)\n";
 
@@ -82,6 +84,8 @@ bool run_takes_round(void)
 void run_session_opened(struct session *s)
 {
     s->opened = true;
+    if (phase == RUNNING)
+        s->wake_us = now_us() + options.pause_us + 1;
     tally.opened++;
     n_arriving--;
     n_open++;
@@ -95,6 +99,8 @@ void run_session_over(struct session *s, bool failed)
         n_open -= s->opened;
         n_arriving -= !s->opened;
         s->opened = false;
+        if (options.return_us > 0 && phase <= RUNNING)
+            s->wake_us = now_us() + options.return_us;
     } else if (failed || options.pause_us > 0) {
         s->wake_us = now_us() + options.pause_us + 1;
     } else if (run_takes_round()) {
@@ -119,13 +125,16 @@ static uint64_t count_in(enum step step)
     return n;
 }
 
+static void come_in(struct session *s)
+{
+    n_arriving++;
+    session_open(s, (uint64_t)(s - sessions));
+}
+
 static void open_more(void)
 {
-    while (!stop && n_begun < options.sessions && n_arriving < options.opening) {
-        n_arriving++;
-        n_begun++;
-        session_open(&sessions[n_begun - 1], n_begun - 1);
-    }
+    while (!stop && n_begun < options.sessions && n_arriving < options.opening)
+        come_in(&sessions[n_begun++]);
     if ((stop || n_begun == options.sessions) && n_arriving == 0)
         enter(SETTLING, "ready");
 }
@@ -143,6 +152,11 @@ static void begin(void)
         sessions[i].wake_us = 1;
 }
 
+static bool may_return(void)
+{
+    return options.return_us > 0 && n_arriving < options.opening && !is_over();
+}
+
 static void wake_those_due(void)
 {
     for (uint64_t i = 0; i < n_begun; i++) {
@@ -151,6 +165,8 @@ static void wake_those_due(void)
             continue;
         if (s->step == STEP_CLOSED && options.mode == MODE_LOGIN && run_takes_round())
             session_open(s, n_rounds - 1);
+        else if (s->step == STEP_CLOSED && options.mode != MODE_LOGIN && may_return())
+            come_in(s);
         else if (s->step == STEP_PARKED && options.mode != MODE_IDLE && run_takes_round())
             session_ask(s);
     }
@@ -160,7 +176,9 @@ static bool has_come_to_rest(void)
 {
     if (options.mode == MODE_LOGIN)
         return is_over() && count_in(STEP_CLOSED) == n_begun;
-    return n_open == 0 || (is_over() && count_in(STEP_PARKED) == n_open);
+    if (options.return_us > 0 && !is_over())
+        return false;
+    return n_arriving == 0 && (n_open == 0 || (is_over() && count_in(STEP_PARKED) == n_open));
 }
 
 static void leave(void)
@@ -280,8 +298,10 @@ static const struct row {
     { .name = "count",       .number = &options.count,       .unit = 1 },
     { .name = "message-kib", .number = &options.message_kib, .unit = 1 },
     { .name = "rate-kib",    .number = &options.rate_kib,    .unit = 1 },
+    { .name = "rounds",      .number = &options.rounds,      .unit = 1 },
     { .name = "duration-s",  .number = &options.duration_us, .unit = 1000000 },
     { .name = "pause-ms",    .number = &options.pause_us,    .unit = 1000 },
+    { .name = "return-ms",   .number = &options.return_us,   .unit = 1000 },
     { .name = "settle-ms",   .number = &options.settle_us,   .unit = 1000 },
     { .name = "timeout-s",   .number = &options.timeout_us,  .unit = 1000000 },
   /* clang-format on */

@@ -17,7 +17,8 @@ struct load_options {
     uint64_t sources; /* how many addresses from source on; 0: the kernel's choice */
     const char *server_name, *ca, *user, *password;
     uint64_t users, sessions, opening, count, message_kib, rate_kib;
-    uint64_t duration_us, pause_us, settle_us, timeout_us;
+    uint64_t rounds; /* of one session, before it leaves; 0: it stays */
+    uint64_t duration_us, pause_us, return_us, settle_us, timeout_us;
 };
 
 extern struct load_options options;
@@ -46,6 +47,7 @@ struct session {
     char user[USER_MAX];
     uint32_t start; /* of this user's messages */
     SSL_SESSION *ticket;
+    uint64_t rounds; /* since it came */
     uint64_t began_us, asked_us, acted_us;
     uint64_t wake_us;   /* closed or parked: when to go on; 0: not by itself */
     uint64_t allowance; /* bytes that may be read now, with --rate-kib */

@@ -146,7 +146,7 @@ static void round_done(struct session *s)
     tally_latency(LATENCY_ROUND, clock_us() - s->asked_us);
     tally_ok(options.mode == MODE_UPLOAD || options.mode == MODE_DOWNLOAD ? options.message_kib * 1024 : 0);
     s->step = STEP_PARKED;
-    if (options.mode == MODE_IDLE)
+    if (options.mode == MODE_IDLE || ++s->rounds == options.rounds)
         session_leave(s);
     else if (options.pause_us > 0)
         s->wake_us = now_us() + options.pause_us;
@@ -386,7 +386,7 @@ void session_open(struct session *s, uint64_t number)
     name_user(s);
     s->link.on_ready = on_ready;
     s->began_us = s->acted_us = clock_us();
-    s->wake_us = s->message_left = s->message_at = 0;
+    s->wake_us = s->message_left = s->message_at = s->rounds = 0;
     s->allowance = options.rate_kib > 0 ? 0 : UINT64_MAX;
     s->line_n = 0;
     s->step = STEP_CONNECT;

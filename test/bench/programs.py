@@ -41,12 +41,21 @@ class Store:
 
     def logins(self):
         """(protocol, user) of each login so far."""
-        return [tuple(line.split()[:2]) for line in processes.read(self.log).splitlines()]
+        return [tuple(words[2:4]) for words in self.events() if words[1] == "login"]
+
+    def events(self):
+        """Logins and ends of sessions in the words of --log; times of all stores are of one clock, time.monotonic() in us."""
+        return [line.split() for line in processes.read(self.log).split("\n")[:-1]]
 
     def stop(self):
         if self.process is not None:
             self.process.stop()
             self.process = None
+
+    def kill(self):
+        """kill -9; it can be started again, on the same ports."""
+        self.process.kill()
+        self.process = None
 
 
 class Load:

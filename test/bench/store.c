@@ -21,7 +21,9 @@ static const char usage[] =
     "  --chain FILE --key FILE  the certificate, for tls\n"
     "  --password TEXT          of every user; %u in it is the user's name (secret)\n"
     "  --delay-ms N             wait before each greeting and each answer (0)\n"
-    "  --log FILE               a line for each login: protocol, user, own port, port of the peer\n";
+    "  --log FILE               a line for each login and each end of a session: the time in us (monotonic), \"login\" "
+    "or \"end\",\n"
+    "                           protocol, user, own port, port of the peer\n";
 
 struct door {
     struct link link;
@@ -68,14 +70,18 @@ static bool password_is(const char *user, size_t user_n, const char *password, s
     return want_n == (int)n && memcmp(password, want, n) == 0;
 }
 
-static void log_login(const struct visitor *v)
+static void log_event(const struct visitor *v, const char *event)
 {
-    struct sockaddr_in peer = { 0 };
-    socklen_t n = sizeof peer;
-    if (options.log == NULL)
-        return;
-    getpeername(v->link.fd, (struct sockaddr *)&peer, &n);
-    fprintf(options.log, "%s %s %u %u\n", v->door->protocol, v->user, v->door->port, ntohs(peer.sin_port));
+    if (options.log != NULL)
+        fprintf(options.log, "%llu %s %s %s %u %u\n", (unsigned long long)clock_us(), event, v->door->protocol, v->user,
+                v->door->port, v->peer_port);
+}
+
+static void sign_out(struct visitor *v)
+{
+    if (v->user[0] != '\0')
+        log_event(v, "end");
+    v->user[0] = '\0';
 }
 
 bool store_sign_in(struct visitor *v, const char *user, size_t user_n, const char *password, size_t password_n)
@@ -86,7 +92,7 @@ bool store_sign_in(struct visitor *v, const char *user, size_t user_n, const cha
     memcpy(v->user, user, user_n);
     v->user[user_n] = '\0';
     v->start = pattern_start(user, user_n);
-    log_login(v);
+    log_event(v, "login");
     return true;
 }
 
@@ -118,6 +124,7 @@ bool store_message_bytes(const char *number, uint64_t *bytes)
 
 static void visit_ends(struct visitor *v)
 {
+    sign_out(v);
     link_close(&v->link, true);
     free(v);
 }
@@ -140,6 +147,8 @@ static bool answer_all(struct visitor *v)
     do {
         before = v->n;
         take_all(v);
+        if (v->leaving)
+            sign_out(v); /* before it is answered: who hears of it may be elsewhere at once */
         int sent = link_flush(&v->link);
         if (sent == LINK_CUT || (sent == 1 && v->leaving)) {
             visit_ends(v);
@@ -210,8 +219,6 @@ static bool on_tick(void)
         v->answer_us = 0;
         on_bytes(&v->link);
     }
-    if (options.log != NULL)
-        fflush(options.log);
     return true;
 }
 
@@ -224,7 +231,7 @@ static void on_handshake(struct link *l)
         greet((struct visitor *)l);
 }
 
-static void visit_begins(const struct door *door, int fd)
+static void visit_begins(const struct door *door, int fd, in_port_t peer_port)
 {
     struct visitor *v = malloc(sizeof *v);
     if (v == NULL) {
@@ -233,6 +240,7 @@ static void visit_begins(const struct door *door, int fd)
     }
     memset(v, 0, offsetof(struct visitor, line)); /* line[] costs memory only where it is used */
     v->door = door;
+    v->peer_port = peer_port;
     v->link.on_ready = on_handshake;
     link_accept(&v->link, fd);
     if (door->tls == NULL) {
@@ -249,10 +257,12 @@ static void visit_begins(const struct door *door, int fd)
 static void on_visitors(struct link *l)
 {
     for (int i = 0; i < 64; i++) {
-        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_in peer = { 0 };
+        socklen_t n = sizeof peer;
+        int fd = accept4(l->fd, (struct sockaddr *)&peer, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
-        visit_begins((const struct door *)l, fd);
+        visit_begins((const struct door *)l, fd, ntohs(peer.sin_port));
     }
 }
 
@@ -261,8 +271,6 @@ static void on_visitors(struct link *l)
 static void on_signal(struct link *l)
 {
     (void)l;
-    if (options.log != NULL)
-        fclose(options.log);
     exit(0);
 }
 
@@ -317,8 +325,10 @@ static void set_option(int o, const char *value)
         return;
     case 'o':
         options.log = fopen(value, "ae");
-        if (options.log != NULL)
+        if (options.log != NULL) {
+            setvbuf(options.log, NULL, _IOLBF, 0); /* it says all, even if this process is killed */
             return;
+        }
         perror(value);
         exit(1);
     default:

@@ -15,7 +15,8 @@ struct door;
 struct visitor {
     struct link link;
     const struct door *door; /* where it came in */
-    uint64_t answer_us;      /* when what was read may be looked at; 0: at once */
+    in_port_t peer_port;
+    uint64_t answer_us; /* when what was read may be looked at; 0: at once */
     struct visitor *next_waiting;
 
     size_t n;       /* bytes in line[] */
