@@ -20,7 +20,10 @@ static struct {
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
-enum { TAIL_ROOM = 4 }; /* a closing quote, brace and line end always fit */
+enum {
+    TAIL_ROOM = 4,    /* a closing quote, brace and line end always fit */
+    QUOTED_LEAST = 64 /* with less room than this a quoted text is left out */
+};
 
 void log_open(int fd, const char *role)
 {
@@ -64,10 +67,19 @@ uint64_t log_dropped(void)
 
 static void put_raw(struct log_line *l, const char *bytes, size_t n)
 {
-    if (l->n + n + TAIL_ROOM > LOG_LINE_MAX)
+    l->full |= l->n + n + TAIL_ROOM > LOG_LINE_MAX;
+    if (l->full)
         return;
     memcpy(l->text + l->n, bytes, n);
     l->n += n;
+}
+
+/* A key without its value, or half of one, would spoil the line for whoever reads it. */
+static void keep_whole(struct log_line *l, size_t before)
+{
+    if (l->full)
+        l->n = before;
+    l->full = false;
 }
 
 static void put(struct log_line *l, const char *text)
@@ -93,6 +105,8 @@ static void put_key(struct log_line *l, const char *key)
  * the backslash is doubled, so that both formats carry the same text. */
 static void put_escaped(struct log_line *l, struct span text, size_t max)
 {
+    static const char more[] = "...";
+    bool whole = text.n <= max;
     for (size_t i = 0; i < text.n && i < max; i++) {
         unsigned char c = (unsigned char)text.at[i];
         char escaped[8];
@@ -102,15 +116,19 @@ static void put_escaped(struct log_line *l, struct span text, size_t max)
             snprintf(escaped, sizeof escaped, "%c", c);
         else
             snprintf(escaped, sizeof escaped, out.format == LOG_JSON ? "\\\\x%02x" : "\\x%02x", c);
+        whole = l->n + strlen(escaped) + sizeof more + TAIL_ROOM <= LOG_LINE_MAX;
+        if (!whole)
+            break;
         put(l, escaped);
     }
-    if (text.n > max)
-        put(l, "...");
+    if (!whole || text.n > max)
+        put(l, more);
 }
 
 static void put_quoted(struct log_line *l, struct span text, size_t max)
 {
-    if (l->n + 8 * 8 > LOG_LINE_MAX)
+    l->full |= l->n + QUOTED_LEAST > LOG_LINE_MAX;
+    if (l->full)
         return;
     put(l, "\"");
     put_escaped(l, text, max);
@@ -133,6 +151,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 {
     l->on = log_is_on(level);
     l->n = 0;
+    l->full = false;
     if (!l->on)
         return;
     if (out.format == LOG_JSON)
@@ -146,6 +165,7 @@ void log_begin(struct log_line *l, enum log_level level, const char *event)
 
 void log_word(struct log_line *l, const char *key, const char *word)
 {
+    size_t before = l->n;
     if (!l->on || word == NULL)
         return;
     put_key(l, key);
@@ -153,16 +173,19 @@ void log_word(struct log_line *l, const char *key, const char *word)
         put_quoted(l, span_of(word), LOG_TEXT_MAX);
     else
         put(l, word);
+    keep_whole(l, before);
 }
 
 void log_number(struct log_line *l, const char *key, int64_t number)
 {
     char text[24];
+    size_t before = l->n;
     if (!l->on)
         return;
     snprintf(text, sizeof text, "%" PRId64, number);
     put_key(l, key);
     put(l, text);
+    keep_whole(l, before);
 }
 
 void log_addr(struct log_line *l, const char *key, const struct addr *a)
@@ -185,6 +208,7 @@ static bool is_plain(struct span text)
 
 void log_text(struct log_line *l, const char *key, struct span text)
 {
+    size_t before = l->n;
     if (!l->on || text.n == 0)
         return;
     put_key(l, key);
@@ -192,6 +216,7 @@ void log_text(struct log_line *l, const char *key, struct span text)
         put_raw(l, text.at, text.n);
     else
         put_quoted(l, text, LOG_TEXT_MAX);
+    keep_whole(l, before);
 }
 
 /* When main is gone its end of the channel is closed: what still matters goes to stderr, if that does not block. */

@@ -22,6 +22,7 @@ enum { LOG_LINE_MAX = 2048, LOG_TEXT_MAX = 256 };
 struct log_line {
     bool on; /* false: the level is off, and the rest costs nothing */
     size_t n;
+    bool full; /* a part did not fit: its field is left out as a whole */
     char text[LOG_LINE_MAX];
 };
 
