@@ -3,25 +3,9 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
-/* What a session needs of its socket for all its life. Options that a kernel does not know are no reason to fail. */
-static void set_options(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP,  TCP_NODELAY,      1     },
-        { SOL_SOCKET,  SO_KEEPALIVE,     1     },
-        { IPPROTO_TCP, TCP_KEEPIDLE,     60    },
-        { IPPROTO_TCP, TCP_KEEPINTVL,    20    },
-        { IPPROTO_TCP, TCP_KEEPCNT,      4     },
-        { IPPROTO_TCP, TCP_USER_TIMEOUT, 120000},
-    };
-    for (size_t i = 0; i < COUNT_OF(options); i++)
-        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
-}
+#include "proxy/net/conn.h"
 
 static const struct {
     int error;
@@ -152,7 +136,7 @@ static bool attempt_start(struct attempt *a)
         note_failure(a->connecting, errno);
         return false;
     }
-    set_options(fd);
+    conn_set_options(fd);
     if (connect(fd, (struct sockaddr *)&to, n) < 0 && errno != EINPROGRESS) {
         note_failure(a->connecting, errno);
         close(fd);

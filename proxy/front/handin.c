@@ -268,7 +268,6 @@ void handin_start(struct session *s, int fd)
     struct signin *in = s->signin;
     in->dialed_ms = loop_now_ms();
     give_order(s);
-    conn_set_options(fd);
     s->site = conn_new(fd, on_site_ready, s);
     login_free(&in->login);
     in->login = login_new(&in->order);

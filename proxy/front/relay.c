@@ -3,6 +3,7 @@
  * their buffers back, so an idle session costs no buffer at all. */
 #include "proxy/front/relay.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "proxy/front/dialogue.h"
@@ -17,12 +18,29 @@ static bool explain(struct session *s, enum why why, const char *reason);
 
 /* ---- time ---- */
 
+static size_t rested; /* since the heap was last trimmed */
+
+/* The buffers that a burst of sessions gave back lie between what the sessions keep, and malloc would hold on to them:
+ * 33 kB a session instead of 17 (3,000 that came at once). Only when the last of a burst has come to rest, since it
+ * walks the heap. */
+static void give_back_holes(void)
+{
+    enum { BURST = 64 };
+    if (rested < BURST)
+        return;
+    rested = 0;
+    malloc_trim(0);
+}
+
 static void on_quiet(struct deadline *d)
 {
     struct session *s = OWNER_OF(d, struct session, stay);
     session_enter(s, S_IDLE);
     conn_rest(s->client);
     conn_rest(s->site);
+    rested++;
+    if (resting.n == 0)
+        give_back_holes();
     if (s->leaving)
         relay_dismiss(s, (enum why)s->bye_why, s->bye);
 }

@@ -163,7 +163,6 @@ static struct session *session_new(struct port *port, int fd, const struct addr 
     deadline_init(&s->stay);
     deadline_init(&s->answer);
     s->accepted_ms = loop_now_ms();
-    conn_set_options(fd);
     s->client = conn_new(fd, on_client_ready, s);
     s->signin = s->client != NULL ? signin_new(s) : NULL;
     if (s->signin != NULL) {

@@ -34,13 +34,18 @@ struct conn {
 
 void conn_set_options(int fd)
 {
-    int on = 1, idle_s = 60, interval_s = 20, probes = 4, unanswered_ms = 120000;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP,  TCP_NODELAY,      1     },
+        { SOL_SOCKET,  SO_KEEPALIVE,     1     },
+        { IPPROTO_TCP, TCP_KEEPIDLE,     60    },
+        { IPPROTO_TCP, TCP_KEEPINTVL,    20    },
+        { IPPROTO_TCP, TCP_KEEPCNT,      4     },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT, 120000},
+    };
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof options[i].value);
 }
 
 /* ---- waiting ---- */

@@ -65,7 +65,8 @@ const char *conn_why(
 struct addr conn_local(const struct conn *c);
 struct addr conn_peer(const struct conn *c);
 
-/* For connected TCP sockets of both ends: no delay, keepalive, and how long unanswered bytes are waited for. */
+/* For the TCP sockets of both ends: no delay, keepalive, and how long unanswered bytes are waited for. What a listening
+ * socket has, its connections inherit. Options that a kernel does not know are no reason to fail. */
 void conn_set_options(int fd);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proxy/base/list.h"
+#include "proxy/net/conn.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
 
@@ -90,6 +91,7 @@ struct listener *listener_new(int fd, listener_accepted_fn *accepted, void *owne
         return NULL;
     }
     l->fd = fd;
+    conn_set_options(fd);
     l->accepted = accepted;
     l->owner = owner;
     list_init(&l->link);
