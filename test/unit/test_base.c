@@ -302,7 +302,6 @@ static void addresses_of_the_kernel(void **state UNUSED)
         assert_true(addr_to_sockaddr(&a, &storage) >= sizeof(struct sockaddr_in));
         assert_true(addr_from_sockaddr((struct sockaddr *)&storage, &back));
         assert_true(addr_eq(&a, &back));
-        assert_memory_equal(&a, &back, sizeof a);
     }
     /* One client, one identity, whatever socket it came through. */
     struct sockaddr_in6 mapped = { .sin6_family = AF_INET6, .sin6_port = htons(5) };
