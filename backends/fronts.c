@@ -19,7 +19,8 @@ enum {
     FRONTS_MAX = 1024,
     DIALS_MAX = 1024,        /* of one front at the same time */
     VISITS_MAX = 256 * 1024, /* of one front; far above what its descriptors allow */
-    DIAL_LONGEST_MS = 120000
+    DIAL_LONGEST_MS = 120000,
+    RECOVERY_MS = 30 * SECOND, /* how long the users of a lost member are let through evenly */
 };
 
 struct front {
@@ -51,7 +52,8 @@ static struct {
     struct list fronts;
     size_t n;
     bool may_dial;
-    int64_t turns_us[SITES_MAX]; /* of each site: when the next login may go there while it is in trouble */
+    int64_t turns_us[SITES_MAX]; /* of each site: when the next login may go there while it recovers */
+    int64_t trouble_since_ms[SITES_MAX][PROTOCOLS]; /* 0: all its members are up, as far as anybody asked */
 } all;
 
 static void visit_free(struct visit *v)
@@ -167,6 +169,18 @@ static void on_turn(struct alarm *a)
     dial_start(v->dial);
 }
 
+/* A member has just been lost. Later its users have found their new places, and what comes is the day's ordinary load.
+ */
+static bool is_recovering(const struct site *site, enum protocol p)
+{
+    int64_t *since_ms = &all.trouble_since_ms[site->number][p];
+    if (!is_in_trouble(site, p))
+        *since_ms = 0;
+    else if (*since_ms == 0)
+        *since_ms = loop_now_ms();
+    return *since_ms != 0 && loop_now_ms() - *since_ms < RECOVERY_MS;
+}
+
 /* When a member dies, all its users come back at once, to the members that are left: they are let through one by one,
  * evenly. False: it would have to wait for more than half its time; better to hear at once that it should come later.
  */
@@ -174,7 +188,7 @@ static bool start_in_turn(struct visit *v, const struct site *site, int64_t ms_l
 {
     int64_t now_us = loop_now_ms() * 1000, *turn_us = &all.turns_us[site->number];
     int64_t a_second = all.config->limits.recovery_logins;
-    if (a_second == 0 || !is_in_trouble(site, v->protocol)) {
+    if (a_second == 0 || !is_recovering(site, v->protocol)) {
         dial_start(v->dial);
         return true;
     }

@@ -161,7 +161,7 @@ struct config {
         int64_t connect_timeout_ms, greeting_timeout_ms, site_login_timeout_s;
         int64_t site_silent_timeout_s; /* after the login: how long a store may leave a command without a word */
         int64_t check_interval_s;      /* 0: back ends are not checked */
-        int64_t recovery_logins;       /* a second, at a site that has lost a member; 0: any */
+        int64_t recovery_logins;       /* a second, at a site that has just lost a member; 0: any */
         int64_t held_bytes;            /* what one direction of a session may hold for a slow reader */
         struct networks exempt;        /* peers that no per-address limit counts */
     } limits;

@@ -368,8 +368,8 @@ static const struct option limits_rows[] = {
       .help = "How often each back end is looked at: connect, TLS where that comes first, greeting. 0: never; then "
               "a login finds out that one is dead, and another that it is back." },
     { "recovery_logins", KIND_INT, 0, BACKENDS, LIMIT(recovery_logins), .most = 100000, .normal = "50",
-      .help = "How many logins a second a site is given while one of its back ends is out of reach, so that those who "
-              "come back all at once do not take the others down too. 0: no limit." },
+      .help = "How many logins a second a site is given in the half minute after it has lost a back end, so that those "
+              "who come back all at once do not take the others down too. 0: no limit." },
     { "held_bytes", KIND_INT, 0, FRONT, LIMIT(held_bytes), .least = 4096, .most = 16777216, .normal = "262144",
       .help = "What one direction of a session may hold for a receiver that is slow." },
     { "exempt", KIND_NETWORKS, 0, FRONT | AUTH, LIMIT(exempt), .normally = "nobody",
