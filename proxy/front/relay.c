@@ -102,9 +102,12 @@ static void expect_answer(struct session *s)
         deadline_again(&silent, &s->answer); /* a long upload is no silence */
 }
 
+/* Half an answer is none: a store may fall silent in the middle of a literal. */
 static void answer_came(struct session *s)
 {
-    if (!s->leaving)
+    if (!s->follow.opaque && !follow_is_between_lines(&s->follow))
+        expect_answer(s);
+    else if (!s->leaving)
         deadline_stop(&silent, &s->answer);
 }
 

@@ -83,3 +83,17 @@ def test_a_client_that_does_not_read_does_not_make_its_store_silent(front, autho
     assert wire.line() == b"b OK done"
     wire.close()
     store.close()
+
+
+def test_a_store_that_falls_silent_in_the_middle_of_an_answer_is_a_cut(front, authority):
+    store = scripted.ScriptedStore()
+    house, doors = clear_house(front, authority, store, limits={"site_silent_timeout_s": 1})
+    wire = scripted.Wire(socket.create_connection(("127.0.0.1", doors.port["imap"]), 10))
+    site = sign_in(wire, store)
+    wire.send(b"b FETCH 1 BODY[]\r\n")
+    assert site.line() == b"b FETCH 1 BODY[]"
+    half = b"* 1 FETCH (BODY[] {100}\r\nhalf"
+    site.send(half)
+    assert wire.unread + wire.rest() == half
+    house.wait_for("session_end", "closed_by=site", "why=silent")
+    store.close()
