@@ -10,6 +10,16 @@ endif
 QUIET = $(if $(V),,@echo "  $@";)
 PACKAGES = libuv openssl libcares libconfig
 
+# What only some names or one verifier need is compiled in when it is found; `make WITHOUT="idn2 ldap"` leaves it out.
+# has NAME COMMAND: the command says whether it is there.
+WITHOUT ?=
+has = $(if $(filter $(1),$(WITHOUT)),,$(shell $(2) >/dev/null 2>&1 && echo yes))
+HAS_UNISTRING := $(call has,unistring,echo '\#include <uninorm.h>' | $(CC) -E -x c -)
+HAS_IDN2 := $(call has,idn2,pkg-config --exists libidn2)
+PACKAGES += $(if $(HAS_IDN2),libidn2)
+EXTRA_CPPFLAGS = $(if $(HAS_UNISTRING),-DHOMEWARD_HAS_UNISTRING) $(if $(HAS_IDN2),-DHOMEWARD_HAS_IDN2)
+EXTRA_LDLIBS = $(if $(HAS_UNISTRING),-lunistring)
+
 OPTIMIZE ?= -O2 -g
 WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
            -Wformat=2 -Wwrite-strings -Wundef
@@ -23,9 +33,10 @@ FORTIFY =
 endif
 
 VERSION = 0.1
-ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(shell pkg-config --cflags $(PACKAGES)) $(CPPFLAGS)
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(shell pkg-config --cflags $(PACKAGES)) \
+               $(EXTRA_CPPFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) $(CFLAGS)
-ALL_LDLIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread $(LDLIBS)
+ALL_LDLIBS = $(shell pkg-config --libs $(PACKAGES)) $(EXTRA_LDLIBS) -lpthread $(LDLIBS)
 
 SOURCES := $(sort $(wildcard proxy/*.c proxy/*/*.c config/*.c auth/*.c backends/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)

@@ -143,8 +143,9 @@ int auth_run(struct role *role)
 {
     static const struct ipc_events events = { .message = on_main_message, .closed = on_main_closed };
     static struct auth auth; /* not on the stack: the loop's queues point into it until the process ends */
-    auth.policy.config = role->config;
     loop_init();
+    if (!policy_init(&auth.policy, role->config))
+        return 1;
     counts_init(&auth.policy.counts);
     channels_init(&auth.channels, &auth.policy, on_channel_ended);
     auth.main = ipc_new(role->main_fd, &events, &auth);
@@ -155,5 +156,6 @@ int auth_run(struct role *role)
     ipc_free(&auth.main);
     mapped_drop(&auth.map);
     counts_fini(&auth.policy.counts);
+    policy_fini(&auth.policy);
     return 0;
 }

@@ -25,6 +25,7 @@ struct site_ref {
 
 struct compiler {
     const struct config *config;
+    struct name_rules names;
     const char *path;
     struct buf *errors;
     size_t n_errors;
@@ -141,9 +142,9 @@ static bool read_key(struct compiler *c, struct span word, struct line_entry *en
     if (span_eq(word, SPAN("*")))
         good = buf_add(&c->key, word);
     else if (span_starts(word, SPAN("@")))
-        good = buf_add_byte(&c->key, '@') && name_canonical_domain(span_after(word, 1), &c->key);
+        good = buf_add_byte(&c->key, '@') && name_canonical_domain(&c->names, span_after(word, 1), &c->key);
     else
-        good = !span_starts(word, SPAN("*@")) && name_canonical(word, &c->key);
+        good = !span_starts(word, SPAN("*@")) && name_canonical(&c->names, word, &c->key);
     entry->key = buf_span(&c->key);
     if (!good)
         complain(c, c->line, "found \"%.*s\", expected a mailbox, \"@domain\" or \"*\"", SPAN_ARG(word));
@@ -406,11 +407,13 @@ static void check_whole(struct compiler *c, bool guard, struct span before, stru
 bool map_compile(const struct config *config, const char *path, struct span text, struct span before, bool guard,
                  struct buf *to, struct buf *errors)
 {
+    const char *wrong;
     struct compiler c = { .config = config, .path = path, .errors = errors, .stated = -1 };
     buf_clear(to);
     buf_init(&c.packed, UINT32_MAX);
     buf_init(&c.key, NAME_BYTES_MAX + 1);
     sort_sites(&c);
+    c.no_memory = !name_rules_init(&c.names, config, &wrong);
     read_lines(&c, text);
     if (c.no_memory)
         complain(&c, c.line, "found %zu entries so far, expected no more than memory can hold", c.n_drafts);
@@ -423,6 +426,7 @@ bool map_compile(const struct config *config, const char *path, struct span text
                 buf_printf(errors, "%s: and %zu more errors\n", path, c.n_errors - MAP_ERRORS_MAX);
     buf_fini(&c.packed);
     buf_fini(&c.key);
+    name_rules_fini(&c.names);
     free(c.drafts);
     return told && c.n_errors == 0;
 }

@@ -11,17 +11,30 @@ struct question {
     const struct site_config *site;
 };
 
+bool policy_init(struct policy *policy, const struct config *config)
+{
+    const char *wrong;
+    policy->config = config;
+    return name_rules_init(&policy->names, config, &wrong) && deny_init(&policy->deny, &policy->names, config, &wrong);
+}
+
+void policy_fini(struct policy *policy)
+{
+    name_rules_fini(&policy->names);
+    deny_fini(&policy->deny);
+}
+
 void verdict_bytes_init(struct verdict_bytes *bytes)
 {
+    buf_init(&bytes->login, NAME_BYTES_MAX);
     buf_init(&bytes->mailbox, NAME_BYTES_MAX);
-    buf_init(&bytes->authzid, NAME_BYTES_MAX);
     buf_init(&bytes->store_name, NAME_BYTES_MAX);
 }
 
 void verdict_bytes_fini(struct verdict_bytes *bytes)
 {
+    buf_fini(&bytes->login);
     buf_fini(&bytes->mailbox);
-    buf_fini(&bytes->authzid);
     buf_fini(&bytes->store_name);
 }
 
@@ -49,21 +62,46 @@ static bool check_address(struct question *q)
     return end(q, VERDICT_ADDRESS_FULL, "address_full");
 }
 
+/* Whose mailbox is meant: the name itself may say so, or the authzid (RFC 4616), in which clients often name
+ * themselves. Both at once must agree. */
+static bool read_mailbox(struct question *q)
+{
+    const struct name_rules *names = &q->policy->names;
+    struct buf *login = &q->bytes->login, *mailbox = &q->bytes->mailbox;
+    struct buf authzid;
+    if (!name_read(names, q->ask->name, login, mailbox))
+        return false;
+    if (mailbox->n == 0 && q->ask->authzid.n == 0)
+        return buf_add(mailbox, buf_span(login));
+    if (q->ask->authzid.n == 0)
+        return true;
+    if (mailbox->n == 0)
+        return name_canonical(names, q->ask->authzid, mailbox);
+    buf_init(&authzid, NAME_BYTES_MAX);
+    bool good = name_canonical(names, q->ask->authzid, &authzid) && span_eq(buf_span(&authzid), buf_span(mailbox));
+    buf_fini(&authzid);
+    return good;
+}
+
 static bool check_name(struct question *q)
 {
-    if (!name_canonical(q->ask->name, &q->bytes->mailbox))
+    if (!read_mailbox(q))
         return end(q, VERDICT_REFUSED, "name");
     q->verdict->mailbox = buf_span(&q->bytes->mailbox);
     return true;
 }
 
-/* RFC 4616: an authzid asks to act as somebody; clients often name themselves there. */
-static bool check_authzid(struct question *q)
+static bool check_denied(struct question *q)
 {
-    if (q->ask->authzid.n == 0)
-        return true;
-    if (name_canonical(q->ask->authzid, &q->bytes->authzid) &&
-        span_eq(buf_span(&q->bytes->authzid), q->verdict->mailbox))
+    if (deny_has(&q->policy->deny, buf_span(&q->bytes->login)) ||
+        deny_has(&q->policy->deny, buf_span(&q->bytes->mailbox)))
+        return end(q, VERDICT_DENIED, "denied");
+    return true;
+}
+
+static bool check_delegate(struct question *q)
+{
+    if (span_eq(buf_span(&q->bytes->login), buf_span(&q->bytes->mailbox)))
         return true;
     return end(q, VERDICT_REFUSED, "delegate");
 }
@@ -122,7 +160,7 @@ void verdict_decide(const struct policy *policy, const struct msg_ask *ask, stru
                     struct msg_verdict *verdict)
 {
     static bool (*const steps[])(struct question *) = {
-        check_address, check_name, check_authzid, find_entry, find_site, make_store_name, look_at_user,
+        check_address, check_name, check_denied, check_delegate, find_entry, find_site, make_store_name, look_at_user,
     };
     struct question q = { .policy = policy, .ask = ask, .bytes = bytes, .verdict = verdict };
     *verdict = (struct msg_verdict){ .status = VERDICT_OK };

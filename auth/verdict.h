@@ -4,22 +4,30 @@
 #define AUTH_VERDICT_H
 
 #include "auth/counts.h"
+#include "auth/deny.h"
 #include "auth/map.h"
 #include "auth/names.h"
 #include "proxy/net/messages.h"
 
 struct policy {
     const struct config *config;
+    struct name_rules names;
+    struct deny deny;
     const struct map *map; /* NULL: none yet */
     struct counts counts;
 };
 
 /* The bytes that a verdict's spans point into, beside the map and static text. Used again for every question. */
 struct verdict_bytes {
-    struct buf mailbox, authzid, store_name;
+    struct buf login, mailbox, store_name;
 };
 void verdict_bytes_init(struct verdict_bytes *bytes);
 void verdict_bytes_fini(struct verdict_bytes *bytes);
+
+/* Everything but map and counts, from the configuration. False: no memory, or a configuration that accounts_check would
+ * have refused. */
+bool policy_init(struct policy *policy, const struct config *config) MUST_CHECK;
+void policy_fini(struct policy *policy);
 
 /* True for a client that no per-address limit counts. */
 bool policy_exempts(const struct policy *policy, const struct addr *client);

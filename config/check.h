@@ -17,6 +17,9 @@ void check_config(const struct config *config, struct report *report);
 /* Of them, those of one site each and of sites among themselves. */
 void check_sites(const struct check *k);
 
+/* Those of accounts.* and auth.*. */
+void check_accounts(const struct check *k);
+
 /* The line of an option, or of the item it belongs to where it was left out. */
 int check_line(const struct check *k, const void *field, const void *item);
 

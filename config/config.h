@@ -33,6 +33,8 @@ bool networks_have(const struct networks *list, const struct addr *a);
 struct strings {
     const char **at;
     size_t n;
+    const char *file; /* and line where the list was written, for messages; NULL and 0 when it was not */
+    int line;
 };
 
 /* An exception from the safe defaults: both must be written out with it. */
@@ -115,6 +117,22 @@ struct site_config {
     int line;
 };
 
+/* Another name of a domain: a Windows domain's short one, or an alias. */
+struct domain_config {
+    const char *name, *is;
+    const char *file; /* and line of the configuration, for messages; "" and 0 after config_parse */
+    int line;
+};
+
+struct accounts_config {
+    const char *default_domain; /* "": names without a domain stay so */
+    struct domain_config *domains;
+    size_t n_domains;
+    struct strings deny; /* names and patterns that never sign in */
+    const char *file;    /* and line of the group, for messages; "" and 0 after config_parse, NULL and 0 without it */
+    int line;
+};
+
 struct config {
     struct {
         int64_t workers; /* never 0 here: "one per core" has been counted */
@@ -149,6 +167,7 @@ struct config {
         size_t n_verifiers;
         int64_t failure_step_ms;
     } auth;
+    struct accounts_config accounts;
     struct {
         int64_t sessions_per_user[PROTOCOLS];
         int64_t sessions_per_address;

@@ -117,6 +117,7 @@ static void load_option(struct load *l, const struct option *o, void *base, cons
     case KIND_GROUP:
         if (!config_setting_is_group(s))
             load_wrong(l, o, s, NULL);
+        set_place(l, o->section, (char *)base + o->at, s);
         load_group(l, o->section, (char *)base + o->at, config_setting_is_group(s) ? s : NULL);
         break;
     case KIND_SWITCH:

@@ -208,11 +208,20 @@ static void set_networks(struct load *l, const struct option *o, void *base, con
     }
 }
 
+static void set_place(struct load *l, struct strings *list, int line)
+{
+    struct place place = text_place(l->text, line);
+    list->file = keep(l, span_of(place.file));
+    list->line = place.line;
+}
+
 static void set_strings(struct load *l, const struct option *o, void *base, const config_setting_t *s)
 {
     struct strings *list = (struct strings *)((char *)base + o->at);
     size_t n = (size_t)config_setting_length(s);
     *list = (struct strings){ .at = config_alloc(l->config, n, sizeof *list->at) };
+    if (l->text != NULL)
+        set_place(l, list, line_of(s));
     if (list->at == NULL)
         l->report->short_of_memory = true;
     for (size_t i = 0; i < n && list->at != NULL; i++) {
@@ -276,6 +285,17 @@ void load_value(struct load *l, const struct option *o, void *base, const config
     load_wrong(l, o, s, NULL);
 }
 
+/* The default of a list of strings is written as words. */
+static void set_words(struct load *l, struct strings *list, struct span words)
+{
+    struct span word;
+    *list = (struct strings){ .at = config_alloc(l->config, words.n, sizeof *list->at) };
+    if (list->at == NULL && words.n > 0)
+        l->report->short_of_memory = true;
+    while (list->at != NULL && span_word(&words, &word))
+        list->at[list->n++] = keep(l, word);
+}
+
 void load_default(struct load *l, const struct option *o, void *base)
 {
     char *field = (char *)base + o->at;
@@ -298,8 +318,10 @@ void load_default(struct load *l, const struct option *o, void *base)
         (void)set_address(o, base, span_of(o->normal));
         break;
     case KIND_NETWORKS:
-    case KIND_STRINGS:
         memset(field, 0, o->bytes);
+        break;
+    case KIND_STRINGS:
+        set_words(l, (struct strings *)field, span_of(o->normal));
         break;
     case KIND_LOG_TO:
         option_set_number(o, base, LOG_TO_STDERR);

@@ -335,6 +335,35 @@ static const struct option auth_rows[] = {
 };
 static const struct section auth_section = { ROWS(auth_rows), .help = "Who may sign in." };
 
+static const struct option domain_rows[] = {
+    { "name", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct domain_config, name), .rule = &rule_domain,
+      .help = "The other name, as clients type it." },
+    { "is", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct domain_config, is), .rule = &rule_domain,
+      .help = "The domain that it means." },
+};
+static const struct section domain_section = { ROWS(domain_rows),
+                                               .item_bytes = sizeof(struct domain_config),
+                                               .line_at = offsetof(struct domain_config, line),
+                                               .file_at = offsetof(struct domain_config, file),
+                                               .items_max = 1 };
+
+static const struct option accounts_rows[] = {
+    { "default_domain", KIND_STRING, 0, AUTH, FIELD(struct config, accounts.default_domain), .rule = &rule_domain_or_none,
+      .help = "The domain of a name that is typed without one." },
+    { "domains", KIND_LIST, FIELD(struct config, accounts.domains), WITH(struct config, accounts.n_domains), .most = 4096,
+      .section = &domain_section,
+      .help = "Other names of domains: the short ones of Windows, as in CORP\\anna and CORP/anna, and aliases." },
+    { "deny", KIND_STRINGS, 0, AUTH, FIELD(struct config, accounts.deny), .most = 4096, .rule = &rule_account_pattern,
+      .normal = "anonymous guest administrator", .normally = "( \"anonymous\", \"guest\", \"administrator\" )",
+      .help = "Accounts that never sign in by IMAP4 or POP3, neither as themselves nor as the mailbox that a delegate "
+              "opens, even with the right password; the answer is that of a wrong one. A name without a domain means "
+              "that name in every domain, also with a detail behind \"+\". * stands for any text, ? for one character. "
+              "A list here replaces the default one." },
+};
+static const struct section accounts_section = { ROWS(accounts_rows), .line_at = offsetof(struct config, accounts.line),
+                                                 .file_at = offsetof(struct config, accounts.file),
+                                                 .help = "Names of accounts, and which of them are for nobody." };
+
 #define LIMIT(member) FIELD(struct config, limits.member)
 static const struct option limits_rows[] = {
     { "imap_sessions_per_user", KIND_INT, 0, AUTH, LIMIT(sessions_per_user[IMAP]), .least = 1, .most = 1000000,
@@ -395,9 +424,9 @@ static const struct option config_rows[] = {
       .section = &site_section, .help = "The places where mailboxes live." },
     { "directory", KIND_GROUP, .section = &directory_section },
     { "auth", KIND_GROUP, .section = &auth_section },
+    { "accounts", KIND_GROUP, .section = &accounts_section },
     { "limits", KIND_GROUP, .section = &limits_section },
     { "dns", KIND_GROUP, .section = &dns_section },
     { "settings", KIND_RESERVED, .help = "Reserved for what users look up: servers, ports, words." },
-    { "accounts", KIND_UNAVAILABLE, .help = "not available in this version" },
 };
 const struct section config_section = { ROWS(config_rows) };

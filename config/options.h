@@ -68,7 +68,7 @@ struct section {
     const struct option *rows;
     size_t n;
     size_t item_bytes;                   /* of a list's items */
-    size_t line_at, file_at;             /* where an item keeps its place, if it does (never 0) */
+    size_t line_at, file_at;             /* where an item or group keeps its place, if it does (never 0) */
     size_t items_max;                    /* structs that one written item can become: 1, or 2 */
     size_t (*spread)(void *item);        /* make the others behind it; how many there are now */
     bool (*is_spread)(const void *item); /* one of those */

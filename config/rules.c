@@ -196,6 +196,47 @@ static bool is_bearer(struct span s)
 }
 const struct rule rule_bearer = { is_bearer, "\"XOAUTH2\" or \"OAUTHBEARER\"" };
 
+/* What a domain of accounts may look like; auth knows exactly what is one. */
+static bool is_domain(struct span s)
+{
+    struct span rest = s;
+    if (s.n == 0 || s.n > 253 || !span_is_utf8(s))
+        return false;
+    for (;;) {
+        ptrdiff_t dot = span_find(rest, '.');
+        struct span label = dot < 0 ? rest : span_first(rest, (size_t)dot);
+        for (size_t i = 0; i < label.n; i++)
+            if ((unsigned char)label.at[i] < 0x80 && !is_letter(label.at[i]) && !is_digit(label.at[i]) &&
+                label.at[i] != '-' && label.at[i] != '_')
+                return false;
+        if (label.n == 0 || label.at[0] == '-' || label.at[label.n - 1] == '-')
+            return false;
+        if (dot < 0)
+            return true;
+        rest = span_after(rest, (size_t)dot + 1);
+    }
+}
+const struct rule rule_domain = { is_domain, "a domain such as \"example.com\" or \"CORP\"" };
+
+static bool is_domain_or_none(struct span s)
+{
+    return s.n == 0 || is_domain(s);
+}
+const struct rule rule_domain_or_none = { is_domain_or_none, "a domain such as \"example.com\"" };
+
+static bool is_account_pattern(struct span s)
+{
+    size_t at_signs = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        at_signs += s.at[i] == '@';
+        if (is_control(s.at[i]) || strchr(" \"(),:;<>[]\\/%", s.at[i]) != NULL)
+            return false;
+    }
+    return s.n > 0 && s.n <= 320 && at_signs <= 1 && s.at[0] != '@' && s.at[s.n - 1] != '@' && span_is_utf8(s);
+}
+const struct rule rule_account_pattern = { is_account_pattern,
+                                           "a name such as \"guest\", \"*-test\" or \"*@old.example.com\"" };
+
 /* Digits at an offset of a date. */
 static int part(struct span text, size_t at, size_t n)
 {

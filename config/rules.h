@@ -17,6 +17,9 @@ extern const struct rule rule_capabilities;       /* RFC 9051 and RFC 2449 words
 extern const struct rule rule_capability_changes; /* the same with + or - before each */
 extern const struct rule rule_phrase;             /* a bit of a store's answer */
 extern const struct rule rule_dns_server;         /* literal, with or without port */
+extern const struct rule rule_domain;             /* of accounts, short or long */
+extern const struct rule rule_domain_or_none;     /* the same, or "" */
+extern const struct rule rule_account_pattern;    /* a name with * and ? */
 extern const struct rule rule_bearer;             /* XOAUTH2 or OAUTHBEARER */
 
 /* "2027-06-30": seconds since 1970 at the end of that day, UTC; false when there is no such day. */

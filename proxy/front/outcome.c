@@ -3,17 +3,20 @@
 
 #include <inttypes.h>
 
-const char *const outcome_results[OUTCOMES] = { "refused", "site_says", "unavailable", "too_many", "tls_first" };
+const char *const outcome_results[OUTCOMES] = {
+    "refused", "denied", "site_says", "unavailable", "too_many", "tls_first"
+};
 
 static const struct {
     const char *code[PROTOCOLS], *text;
 } sentences[OUTCOMES] = {
-    [OUTCOME_REFUSED] = {{ "AUTHENTICATIONFAILED", "AUTH" }, "Authentication failed."},
+    [OUTCOME_REFUSED] = {{ "AUTHENTICATIONFAILED", "AUTH" },  "Authentication failed."},
+    [OUTCOME_DENIED] = { { "AUTHENTICATIONFAILED", "AUTH" }, "Authentication failed."},
     [OUTCOME_UNAVAILABLE] = { { "UNAVAILABLE", "SYS/TEMP" },
                          "Your mailbox cannot be reached at the moment. Your password was not the problem; "
-                              "please try again later."                              },
-    [OUTCOME_TLS_FIRST] = { { "PRIVACYREQUIRED", "SYS/PERM" }, "TLS is required first."},
-    [OUTCOME_TOO_MANY] = { { "UNAVAILABLE", "IN-USE" },       NULL                    },
+                              "please try again later."                               },
+    [OUTCOME_TLS_FIRST] = { { "PRIVACYREQUIRED", "SYS/PERM" },  "TLS is required first."},
+    [OUTCOME_TOO_MANY] = { { "UNAVAILABLE", "IN-USE" },        NULL                    },
 };
 
 static bool write_line(enum protocol protocol, struct span code, struct span text, struct buf *to)

@@ -6,6 +6,7 @@
 
 enum outcome_kind {
     OUTCOME_REFUSED,     /* wrong password, unknown mailbox, switched off …: byte for byte one answer */
+    OUTCOME_DENIED,      /* an account that never signs in: the same to the client, another word in the log */
     OUTCOME_SAYS,        /* the site's own code and text, which help the user */
     OUTCOME_UNAVAILABLE, /* anything that is not the user's fault */
     OUTCOME_TOO_MANY,    /* the credential is right */

@@ -137,9 +137,14 @@ static void forget_attempt(struct session *s)
     s->auth_ms = s->dial_ms = s->handin_ms = 0;
 }
 
+static bool is_refusal(const struct outcome *o)
+{
+    return o->kind == OUTCOME_REFUSED || o->kind == OUTCOME_DENIED;
+}
+
 static bool is_bearer_refused(const struct session *s, const struct outcome *o)
 {
-    return o->kind == OUTCOME_REFUSED && sasl_is_bearer(s->signin->credentials.mechanism);
+    return is_refusal(o) && sasl_is_bearer(s->signin->credentials.mechanism);
 }
 
 /* Tell the client, and read commands again. */
@@ -156,7 +161,7 @@ static void tell(struct session *s)
     else
         good = dialogues[s->protocol]->refuse(s, &o, &words);
     forget_attempt(s);
-    if (o.kind == OUTCOME_REFUSED || o.kind == OUTCOME_SAYS)
+    if (is_refusal(&o) || o.kind == OUTCOME_SAYS)
         in->failures++;
     session_enter(s, S_LOGIN);
     if (!good)
@@ -217,7 +222,7 @@ static void end_attempt(struct session *s, const struct outcome *o)
         front_rename(s);
     handin_end(s);
     alarm_clear(&in->budget);
-    bool secret_moment = o->kind == OUTCOME_REFUSED || o->kind == OUTCOME_SAYS;
+    bool secret_moment = is_refusal(o) || o->kind == OUTCOME_SAYS;
     if (!secret_moment) {
         tell(s);
         return;
@@ -310,8 +315,8 @@ static void dial(struct session *s)
 
 static const char *closed_word(struct span why)
 {
-    static const char *const words[] = { "unknown", "protocol_off", "delegate",    "name",
-                                         "no_map",  "no_site",      "address_full" };
+    static const char *const words[] = { "unknown", "protocol_off", "delegate",     "name",
+                                         "no_map",  "no_site",      "address_full", "denied" };
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (span_eq(why, span_of(words[i])))
             return words[i];
@@ -338,7 +343,9 @@ static void refuse(struct session *s, const struct msg_verdict *v)
     struct outcome o = { .kind = OUTCOME_REFUSED, .why = closed_word(v->why) };
     if (v->mailbox.n > 0)
         s->mailbox = span_copy(v->mailbox);
-    if (v->status == VERDICT_REFUSED)
+    if (v->status == VERDICT_DENIED)
+        o.kind = OUTCOME_DENIED;
+    if (v->status == VERDICT_REFUSED || v->status == VERDICT_DENIED)
         end_attempt(s, &o);
     else if (v->status == VERDICT_UNAVAILABLE)
         end_unavailable(s, o.why);

@@ -45,6 +45,7 @@ enum message_type {
 enum verdict_status {
     VERDICT_OK,
     VERDICT_REFUSED,      /* unknown mailbox, protocol switched off, authzid of somebody else: like a wrong password */
+    VERDICT_DENIED,       /* an account that never signs in: to the client like VERDICT_REFUSED */
     VERDICT_UNAVAILABLE,  /* no map, or a site that this generation does not have */
     VERDICT_ADDRESS_FULL, /* too many sessions from this address */
     VERDICT_STATUSES

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/accounts_check.h"
 #include "auth/map.h"
 #include "config/bundle.h"
 #include "proxy/base/pack.h"
@@ -39,7 +40,8 @@ static struct config *get_config(const struct check_order *order, struct check_r
     if ((order->parts & CHECK_CONFIG) == 0)
         return config_parse(order->in_force);
     struct config *config = config_load(order->file, &r->errors, &r->warnings);
-    if (config != NULL && (!check_user(config, order->file, &r->errors) || !config_dump(config, ~0U, &r->config)))
+    if (config != NULL && (!check_user(config, order->file, &r->errors) || !accounts_check(config, &r->errors) ||
+                           !config_dump(config, ~0U, &r->config)))
         config_free(&config);
     return config;
 }

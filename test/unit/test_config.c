@@ -117,54 +117,69 @@ static void expect_bad(const struct bad *cases, size_t n)
 static void test_bad_options(void **state UNUSED)
 {
     static const struct bad cases[] = {
-        {"run = { workers = true; };",                                                  AT "1: run.workers: true found, expected a whole number from 0 to 256\n"          },
-        { "run = { workers = 1.5; };",                                                  AT "1: run.workers: 1.5 found, expected a whole number from 0 to 256\n"           },
-        { "run = { workers = -1; };",                                                   AT "1: run.workers: -1 found, expected a whole number from 0 to 256\n"            },
-        { "run = { workers = 257; };",                                                  AT "1: run.workers: 257 found, expected a whole number from 0 to 256\n"           },
+        {"run = { workers = true; };",                                                                    AT "1: run.workers: true found, expected a whole number from 0 to 256\n"             },
+        { "run = { workers = 1.5; };",                                                                    AT "1: run.workers: 1.5 found, expected a whole number from 0 to 256\n"              },
+        { "run = { workers = -1; };",                                                                     AT "1: run.workers: -1 found, expected a whole number from 0 to 256\n"               },
+        { "run = { workers = 257; };",                                                                    AT "1: run.workers: 257 found, expected a whole number from 0 to 256\n"              },
  /* libconfig alone would make 1 of this */
         { "run = { workers = 4294967297; };",
-         AT "1: run.workers: 4294967297 found, expected a whole number from 0 to 256\n"                                                                                   },
+         AT "1: run.workers: 4294967297 found, expected a whole number from 0 to 256\n"                                                                                                        },
         { "run = { workers = 0x100000001; };",
-         AT "1: run.workers: 4294967297 found, expected a whole number from 0 to 256\n"                                                                                   },
-        { "run = { workers = \"2\"; };",                                                AT "1: run.workers: \"2\" found, expected a whole number from 0 to 256\n"         },
-        { "run = 5;",                                                                   AT "1: run: 5 found, expected a group { ... }\n"                                  },
-        { "run = { user = \"a b\"; };",                                                 AT "1: run.user: \"a b\" found, expected the name of a system user\n"             },
+         AT "1: run.workers: 4294967297 found, expected a whole number from 0 to 256\n"                                                                                                        },
+        { "run = { workers = \"2\"; };",                                                                  AT "1: run.workers: \"2\" found, expected a whole number from 0 to 256\n"            },
+        { "run = 5;",                                                                                     AT "1: run: 5 found, expected a group { ... }\n"                                     },
+        { "run = { user = \"a b\"; };",                                                                   AT "1: run.user: \"a b\" found, expected the name of a system user\n"                },
         { "run = { runtime_dir = \"\"; };",
-         AT "1: run.runtime_dir: \"\" found, expected a path of at most 99 bytes\n"                                                                                       },
+         AT "1: run.runtime_dir: \"\" found, expected a path of at most 99 bytes\n"                                                                                                            },
         { "log = { level = \"loud\\x1b\"; };",
-         AT "1: log.level: \"loud\\x1b\" found, expected \"error\", \"warning\", \"info\" or \"debug\"\n"                                                                 },
+         AT "1: log.level: \"loud\\x1b\" found, expected \"error\", \"warning\", \"info\" or \"debug\"\n"                                                                                      },
         { "log = { to = \"\"; };",
-         AT "1: log.to: \"\" found, expected \"stderr\", \"syslog\" or the path of a file\n"                                                                              },
-        { "tls = { early_greeting = 1; };",                                             AT "1: tls.early_greeting: 1 found, expected true or false\n"                     },
-        { "tls = { min_version = \"1.0\"; };",                                          AT
+         AT "1: log.to: \"\" found, expected \"stderr\", \"syslog\" or the path of a file\n"                                                                                                   },
+        { "tls = { early_greeting = 1; };",                                                               AT "1: tls.early_greeting: 1 found, expected true or false\n"                        },
+        { "tls = { min_version = \"1.0\"; };",                                                            AT
           "1: tls.min_version: \"1.0\" found, but only a listener, a protocol or a site may go below \"1.2\", with its "
-          "reason and until\n"                                                                                              },
+          "reason and until\n"                                                                                                                   },
         { "tls = { certificates = { chain = \"c\"; }; };",
-         AT "1: tls.certificates: a group found, expected a list ( { ... }, { ... } ) of 0 to 256 groups\n"                                                               },
+         AT "1: tls.certificates: a group found, expected a list ( { ... }, { ... } ) of 0 to 256 groups\n"                                                                                    },
         { "tls = { certificates = ( { chain = \"c\"; }, 7 ); };",
          AT "1: tls.certificates[0].key: missing, expected a path\n" AT
-             "1: tls.certificates[1]: 7 found, expected a group { ... }\n"                                                                                                },
-        { "sites = 5;",                                                                 AT "1: sites: 5 found, expected a list ( { ... }, { ... } ) of 0 to 1024 groups\n"},
+             "1: tls.certificates[1]: 7 found, expected a group { ... }\n"                                                                                                                     },
+        { "sites = 5;",                                                                                   AT "1: sites: 5 found, expected a list ( { ... }, { ... } ) of 0 to 1024 groups\n"   },
         { "limits = { exempt = \"10.0.0.0/8\"; };",
          AT "1: limits.exempt: \"10.0.0.0/8\" found, expected a list of networks such as ( \"10.0.0.0/8\", "
-             "\"2001:db8::/32\" )\n"                                                                                                                                      },
+             "\"2001:db8::/32\" )\n"                                                                                                                                                           },
         { "limits = { exempt = ( \"10.0.0.0/33\", \"::/0\", 5 ); };",
          AT "1: limits.exempt[0]: \"10.0.0.0/33\" found, expected a network such as \"10.0.0.0/8\" or "
              "\"2001:db8::/32\", or an IP address\n" AT "1: limits.exempt[2]: 5 found, expected a network such as "
-             "\"10.0.0.0/8\" or \"2001:db8::/32\", or an IP address\n"                                                                                                    },
+             "\"10.0.0.0/8\" or \"2001:db8::/32\", or an IP address\n"                                                                                                                         },
         { "dns = { servers = ( \"ns.example\", \"2001:db8::53:5353\", \"[::1]\" ); };",
          AT "1: dns.servers[0]: \"ns.example\" found, expected an IP address, or one with a port as in "
              "\"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"\n" AT "1: dns.servers[2]: \"[::1]\" found, expected an IP "
-             "address, or one with a port as in \"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"\n"                                                                         },
-        { "directory = { driver = \"ldap\"; };",                                        AT "1: directory.driver: \"ldap\" found, expected \"file\"\n"                     },
+             "address, or one with a port as in \"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"\n"                                                                                              },
+        { "directory = { driver = \"ldap\"; };",                                                          AT "1: directory.driver: \"ldap\" found, expected \"file\"\n"                        },
         { "auth = { verifiers = ( { driver = \"imap\"; } ); };",
-         AT "1: auth.verifiers[0].driver: \"imap\" found, expected \"site\"\n"                                                                                            },
+         AT "1: auth.verifiers[0].driver: \"imap\" found, expected \"site\"\n"                                                                                                                 },
         { "auth = { verifiers = ( ); };",
-         AT "1: auth.verifiers: a list of 0 found, expected a list ( { ... }, { ... } ) of 1 to 1 groups\n"                                                               },
-        { "settings = 5;",                                                              AT "1: settings: 5 found, expected a group { ... }\n"                             },
-        { "accounts = { };",                                                            AT "1: accounts: not available in this version\n"                                 },
-        { "imap = 143;",                                                                AT "1: imap: 143 found, expected a group { ... } or \"off\"\n"                    },
-        { "imap = \"on\";",                                                             AT "1: imap: \"on\" found, expected a group { ... } or \"off\"\n"                 },
+         AT "1: auth.verifiers: a list of 0 found, expected a list ( { ... }, { ... } ) of 1 to 1 groups\n"                                                                                    },
+        { "settings = 5;",                                                                                AT "1: settings: 5 found, expected a group { ... }\n"                                },
+        { "accounts = { default_domain = \"a b\"; deny = ( \"a b\", \"@x\", \"x@y@z\", 5, \"a/b\" ); };",
+         AT "1: accounts.default_domain: \"a b\" found, expected a domain such as \"example.com\"\n" AT
+             "1: accounts.deny[0]: \"a b\" found, expected a name such as \"guest\", \"*-test\" or "
+             "\"*@old.example.com\"\n" AT "1: accounts.deny[1]: \"@x\" found, expected a name such as \"guest\", "
+             "\"*-test\" or \"*@old.example.com\"\n" AT
+             "1: accounts.deny[2]: \"x@y@z\" found, expected a name such as \"guest\", \"*-test\" or "
+             "\"*@old.example.com\"\n" AT
+             "1: accounts.deny[3]: 5 found, expected a name such as \"guest\", \"*-test\" or \"*@old.example.com\"\n" AT
+             "1: accounts.deny[4]: \"a/b\" found, expected a name such as \"guest\", \"*-test\" or "
+             "\"*@old.example.com\"\n"                                                                                                                                                         },
+        { "accounts = { domains = ( { name = \"CORP\"; is = \"x.org\"; }, { name = \"corp\"; is = \"y.org\"; },\n"
+          "{ name = \"old\"; is = \"Corp\"; }, { name = \"-\"; } ); };",                         AT "1: accounts.domains: the name \"corp\" is taken by line 1, expected it once\n" AT
+             "2: accounts.domains[3].name: \"-\" found, expected a domain such as \"example.com\" or \"CORP\"\n" AT
+             "2: accounts.domains[3].is: missing, expected a domain such as \"example.com\" or \"CORP\"\n" AT
+             "2: accounts.domains: \"Corp\" is itself another name of \"x.org\" (line 1), expected that one\n"},
+        { "accounts = 5;",                                                                                AT "1: accounts: 5 found, expected a group { ... }\n"                                },
+        { "imap = 143;",                                                                                  AT "1: imap: 143 found, expected a group { ... } or \"off\"\n"                       },
+        { "imap = \"on\";",                                                                               AT "1: imap: \"on\" found, expected a group { ... } or \"off\"\n"                    },
     };
     expect_bad(cases, COUNT_OF(cases));
 }
@@ -465,6 +480,11 @@ static void test_defaults(void **state UNUSED)
     assert_int_equal(c->directory.max_loss_percent, 10);
     assert_int_equal(c->auth.n_verifiers, 1);
     assert_int_equal(c->auth.failure_step_ms, 3000);
+    assert_string_equal(c->accounts.default_domain, "");
+    assert_int_equal(c->accounts.n_domains, 0);
+    assert_int_equal(c->accounts.deny.n, 3);
+    assert_string_equal(c->accounts.deny.at[0], "anonymous");
+    assert_string_equal(c->accounts.deny.at[2], "administrator");
     assert_int_equal(c->limits.sessions_per_user[IMAP], 50);
     assert_int_equal(c->limits.sessions_per_user[POP3], 8);
     assert_int_equal(c->limits.sessions_per_address, 500);
@@ -608,6 +628,7 @@ static const char rich[] =
     "sites = ( { name = \"b\"; backends = ( { host = \"h\"; weight = 9; }, { host = \"10.0.0.1\"; drain = true; } );\n"
     "temporary_texts = ( \"\\x80 \\\"\", \"\\\\\\\\\" \"two\" ); bearer = ( \"XOAUTH2\" ); },\n"
     "{ name = \"a\"; backends = ( { host = \"localhost\"; } ); security = \"loopback\"; pop3 = \"off\"; } );\n" MAP
+    "accounts = { default_domain = \"x.org\"; domains = ( { name = \"X\"; is = \"x.org\"; } ); deny = ( ); };\n"
     "limits = { exempt = ( \"127.0.0.1\" ); }; dns = { servers = ( \"[::1]:5353\" ); };\n";
 
 static void expect_same(const struct config *c, unsigned roles)
@@ -640,6 +661,8 @@ static void test_dump(void **state UNUSED)
                      c->protocols[IMAP].listeners[2].exception.until_s);
     assert_int_equal(again->sites[0].backends[1].literal.family, AF_INET);
     assert_string_equal(again->sites[0].file, "");
+    assert_string_equal(again->accounts.domains[0].is, "x.org");
+    assert_int_equal(again->accounts.deny.n, 0); /* and not the default */
     config_free(&again);
     config_free(&c);
 
@@ -785,7 +808,8 @@ static void test_manual(void **state UNUSED)
     assert_non_null(strstr(text_of(&b), ".SS run\nThe processes.\n.TP\n.B run.workers\n(a whole number from 0 to 256; "
                                         "default: 0)\n.br\nHow many"));
     assert_non_null(strstr(b.at, ".B sites.backends.weight\n"));
-    assert_null(strstr(b.at, "accounts"));
+    assert_non_null(strstr(b.at, ".B accounts.deny\n"));
+
     buf_fini(&b);
 }
 

@@ -19,10 +19,12 @@ static struct network exempt = {
     {.family = AF_INET, .bytes = { 10 }},
     8
 };
+static const char *denied[] = { "anonymous", "guest", "administrator" };
 static struct config config = {
     .sites = sites,
     .n_sites = COUNT_OF(sites),
-    .limits = {.sessions_per_user = { 3, 1 }, .sessions_per_address = 2, .exempt = { &exempt, 1 }},
+    .accounts.deny = {.at = denied,               .n = COUNT_OF(denied)   },
+    .limits = { .sessions_per_user = { 3, 1 }, .sessions_per_address = 2, .exempt = { &exempt, 1 } },
 };
 static const struct config old_config = { .sites = old_sites, .n_sites = COUNT_OF(old_sites) };
 
@@ -46,30 +48,41 @@ static const struct {
     const char *why, *site, *store_name;
     bool full;
 } rows[] = {
-    {"anna@x",     "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
-    { "Anna@X.",   "",        POP3, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
-    { "Anna@X",    "anna@x",  IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
-    { "anna@x",    "Anna@x.", IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
-    { "anna@x",    "bert@x",  IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
-    { "anna@x",    "anna",    IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
-    { "anna@x",    "a@b@c",   IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
-    { "bert@x",    "",        IMAP, FREE,        VERDICT_OK,           "",             "south", "CORP\\bert", false},
-    { "bert@x",    "",        POP3, FREE,        VERDICT_REFUSED,      "protocol_off", "",      "",           false},
-    { "carl@x",    "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "carl-x",     false},
-    { "dora@x",    "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "dora@x",     false},
-    { "dora@x",    "",        POP3, FREE,        VERDICT_REFUSED,      "protocol_off", "",      "",           false},
-    { "nobody@x",  "",        IMAP, FREE,        VERDICT_REFUSED,      "unknown",      "",      "",           false},
-    { "",          "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
-    { "@x",        "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
-    { "an\nna@x",  "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
-    { "bare",      "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false}, /* %d of a name without domain */
-    { "lost@x",    "",        IMAP, FREE,        VERDICT_UNAVAILABLE,  "no_site",      "",      "",           false},
-    { "Any.One@Y", "",        POP3, FREE,        VERDICT_OK,           "",             "dom",   "Any.One@Y",  false},
-    { "full@x",    "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "full@x",     true },
-    { "full@x",    "",        POP3, FREE,        VERDICT_OK,           "",             "north", "full@x",     false},
-    { "anna@x",    "",        IMAP, BUSY,        VERDICT_ADDRESS_FULL, "address_full", "",      "",           false},
-    { "nobody@x",  "",        IMAP, BUSY,        VERDICT_ADDRESS_FULL, "address_full", "",      "",           false},
-    { "anna@x",    "",        IMAP, EXEMPT_BUSY, VERDICT_OK,           "",             "north", "anna@x",     false},
+    {"anna@x",                "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "Anna@X.",              "",        POP3, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "Anna@X",               "anna@x",  IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "anna@x",               "Anna@x.", IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "anna@x",               "bert@x",  IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
+    { "anna@x",               "anna",    IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
+    { "anna@x",               "a@b@c",   IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
+    { "anna@x/anna@x",        "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "anna@x/bert@x",        "",        IMAP, FREE,        VERDICT_REFUSED,      "delegate",     "",      "",           false},
+    { "anna@x/bert@x",        "anna@x",  IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
+    { "x\\anna",              "x/anna",  IMAP, FREE,        VERDICT_OK,           "",             "north", "anna@x",     false},
+    { "guest@x",              "",        IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "X\\Guest",             "",        POP3, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "anonymous",            "",        IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "anna@x",               "guest@x", IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "guest@x",              "anna@x",  IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "anna@x/Administrator", "",        IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "x/Administrator/anna", "",        IMAP, FREE,        VERDICT_DENIED,       "denied",       "",      "",           false},
+    { "bert@x",               "",        IMAP, FREE,        VERDICT_OK,           "",             "south", "CORP\\bert", false},
+    { "bert@x",               "",        POP3, FREE,        VERDICT_REFUSED,      "protocol_off", "",      "",           false},
+    { "carl@x",               "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "carl-x",     false},
+    { "dora@x",               "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "dora@x",     false},
+    { "dora@x",               "",        POP3, FREE,        VERDICT_REFUSED,      "protocol_off", "",      "",           false},
+    { "nobody@x",             "",        IMAP, FREE,        VERDICT_REFUSED,      "unknown",      "",      "",           false},
+    { "",                     "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
+    { "@x",                   "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
+    { "an\nna@x",             "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false},
+    { "bare",                 "",        IMAP, FREE,        VERDICT_REFUSED,      "name",         "",      "",           false}, /* %d of a name without domain */
+    { "lost@x",               "",        IMAP, FREE,        VERDICT_UNAVAILABLE,  "no_site",      "",      "",           false},
+    { "Any.One@Y",            "",        POP3, FREE,        VERDICT_OK,           "",             "dom",   "Any.One@Y",  false},
+    { "full@x",               "",        IMAP, FREE,        VERDICT_OK,           "",             "north", "full@x",     true },
+    { "full@x",               "",        POP3, FREE,        VERDICT_OK,           "",             "north", "full@x",     false},
+    { "anna@x",               "",        IMAP, BUSY,        VERDICT_ADDRESS_FULL, "address_full", "",      "",           false},
+    { "nobody@x",             "",        IMAP, BUSY,        VERDICT_ADDRESS_FULL, "address_full", "",      "",           false},
+    { "anna@x",               "",        IMAP, EXEMPT_BUSY, VERDICT_OK,           "",             "north", "anna@x",     false},
 };
 
 /* Three IMAP sessions of full@x: two from the busy address, one from the exempt one, which also has more. */
@@ -111,7 +124,9 @@ static void verdicts(void **state UNUSED)
     struct map map;
     struct live l;
     struct verdict_bytes bytes;
-    struct policy policy = { .config = &config, .map = &map };
+    struct policy policy;
+    assert_true(policy_init(&policy, &config));
+    policy.map = &map;
     buf_init(&compiled, 65536);
     buf_init(&errors, 65536);
     verdict_bytes_init(&bytes);
@@ -130,6 +145,7 @@ static void verdicts(void **state UNUSED)
     }
     live_fini(&l);
     counts_fini(&policy.counts);
+    policy_fini(&policy);
     verdict_bytes_fini(&bytes);
     buf_fini(&compiled);
 }
@@ -142,13 +158,16 @@ static void without_limits_and_without_a_map(void **state UNUSED)
     unlimited = config;
     unlimited.limits.sessions_per_address = 0;
     unlimited.limits.sessions_per_user[IMAP] = 0;
-    struct policy policy = { .config = &unlimited };
+    struct policy policy;
+    assert_true(policy_init(&policy, &unlimited));
+    policy.map = NULL;
     verdict_bytes_init(&bytes);
     set_up(&policy, &l);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct msg_verdict v = ask(&policy, &bytes, i);
-        bool bad = span_eq(v.why, SPAN("name")) || span_eq(v.why, SPAN("delegate"));
-        assert_int_equal(v.status, bad ? VERDICT_REFUSED : VERDICT_UNAVAILABLE);
+        bool denied_one = v.status == VERDICT_DENIED;
+        bool bad = span_eq(v.why, SPAN("name")) || span_eq(v.why, SPAN("delegate")) || denied_one;
+        assert_int_equal(v.status, denied_one ? VERDICT_DENIED : bad ? VERDICT_REFUSED : VERDICT_UNAVAILABLE);
         assert_true(bad || span_eq(v.why, SPAN("no_map")));
     }
     assert_false(policy_over_user_limit(&policy, IMAP, SIZE_MAX));
@@ -156,6 +175,7 @@ static void without_limits_and_without_a_map(void **state UNUSED)
     assert_false(policy_over_user_limit(&policy, POP3, 1));
     live_fini(&l);
     counts_fini(&policy.counts);
+    policy_fini(&policy);
     verdict_bytes_fini(&bytes);
 }
 
