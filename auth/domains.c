@@ -99,7 +99,17 @@ static bool add_international(struct span s, struct buf *to)
     free(again);
     return good;
 }
+
+const char *domain_library_version(void)
+{
+    return idn2_check_version(NULL);
+}
 #else
+const char *domain_library_version(void)
+{
+    return "";
+}
+
 static bool add_international(struct span s UNUSED, struct buf *to UNUSED)
 {
     return false;

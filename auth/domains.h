@@ -11,4 +11,6 @@ enum { DOMAIN_BYTES_MAX = 253 };
  * or Windows domain has), or no memory. What comes out is its own form. */
 bool domain_canonical(struct span s, struct buf *to) MUST_CHECK;
 
+const char *domain_library_version(void); /* "": not compiled in */
+
 #endif

@@ -28,9 +28,11 @@ static bool add_ascii(struct span s, struct buf *to)
 }
 
 #ifdef HOMEWARD_HAS_UNISTRING
+#include <stdio.h>
 #include <unicase.h>
 #include <uninorm.h>
 #include <unistr.h>
+#include <unistring/version.h>
 
 enum { POINTS_MAX = PRECIS_BYTES_MAX, ROUNDS_MAX = 4 };
 
@@ -103,7 +105,19 @@ static bool add_prepared(struct span s, struct buf *to)
     struct points p;
     return to_points(s, &p) && prepare(&p) && precis_allows(p.at, p.n) && add_points(&p, to);
 }
+
+const char *precis_library_version(void)
+{
+    static char text[16];
+    snprintf(text, sizeof text, "%d.%d", _libunistring_version >> 16, _libunistring_version >> 8 & 0xff);
+    return text;
+}
 #else
+const char *precis_library_version(void)
+{
+    return "";
+}
+
 static bool add_widths(struct span s UNUSED, struct buf *to UNUSED)
 {
     return false;

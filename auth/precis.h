@@ -16,4 +16,6 @@ bool precis_map_widths(struct span s, struct buf *to) MUST_CHECK;
  * prepared form. Added behind what `to` holds. */
 bool precis_username(struct span s, struct buf *to) MUST_CHECK;
 
+const char *precis_library_version(void); /* "": not compiled in */
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/features.h"
 #include "config/config.h"
 #include "proxy/admin/explain.h"
 #include "proxy/net/tls.h"
@@ -76,8 +77,10 @@ static int manual(void)
 
 static int version(void)
 {
-    printf("homeward %s\n%s\n", HOMEWARD_VERSION, tls_library_version());
-    return EXIT_SUCCESS;
+    struct buf text;
+    buf_init(&text, TEXT_MAX);
+    return print(
+        buf_printf(&text, "homeward %s\n%s\n", HOMEWARD_VERSION, tls_library_version()) && features_tell(&text), &text);
 }
 
 /* What is asked for: an option's letter, 0 to serve, '?' for what cannot be understood. */

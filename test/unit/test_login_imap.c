@@ -383,7 +383,7 @@ static void test_phrases(void **state)
     (void)state;
     const char *own[] = { "Bitte warten", "" };
     struct site_config site = {
-        .temporary_texts = {own, 2}
+        .temporary_texts = {.at = own, .n = 2}
     };
     for (size_t i = 0; login_temporary_phrases[i] != NULL; i++)
         assert_true(login_text_is_temporary(span_of(login_temporary_phrases[i]), &site));

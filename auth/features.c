@@ -1,0 +1,25 @@
+/* Optional libraries, in the order in which the manual mentions them. */
+#include "auth/features.h"
+
+#include "auth/domains.h"
+#include "auth/precis.h"
+
+static const struct feature {
+    const char *library, *what;
+    const char *(*version)(void); /* "": not compiled in */
+} features[] = {
+    {"libunistring", "user names beyond ASCII", precis_library_version},
+    { "libidn2",     "domains beyond ASCII",    domain_library_version},
+};
+
+bool features_tell(struct buf *to)
+{
+    bool fits = true;
+    for (size_t i = 0; fits && i < COUNT_OF(features); i++) {
+        const struct feature *f = &features[i];
+        const char *version = f->version();
+        fits = version[0] != '\0' ? buf_printf(to, "%s %s (%s)\n", f->library, version, f->what)
+                                  : buf_printf(to, "without %s (no %s)\n", f->library, f->what);
+    }
+    return fits;
+}
