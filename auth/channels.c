@@ -59,6 +59,7 @@ static bool send_verdict(struct channel *c, uint64_t id, const struct msg_ask *a
         .mailbox = m.verdict.mailbox,
         .client = policy_exempts(policy, &ask->client) ? NULL : &ask->client,
         .full = m.verdict.user_full,
+        .most = (uint32_t)m.verdict.sessions_max,
     };
     if (m.verdict.status == VERDICT_OK && !live_add(&c->live, id, &facts))
         m.verdict = (struct msg_verdict){ .status = VERDICT_UNAVAILABLE, .why = SPAN("no_memory") };
@@ -162,14 +163,12 @@ static bool on_gone(struct channel *c, const struct message *m)
 /* Several logins of one user may be between verdict and result together: who comes last over the limit leaves. */
 static bool on_login_result(struct channel *c, const struct message *m)
 {
-    enum protocol protocol;
-    size_t sessions;
+    bool over;
     if (m->login_result.result != LOGIN_ACCEPTED) {
         live_refused(&c->live, m->id);
         return true;
     }
-    if (!live_sign_in(&c->live, m->id, &protocol, &sessions) ||
-        !policy_over_user_limit(c->all->policy, protocol, sessions))
+    if (!live_sign_in(&c->live, m->id, &over) || !over)
         return true;
     struct message revoke = { .type = MSG_REVOKE, .id = m->id, .revoke.why = REVOKE_TOO_MANY };
     return ipc_send(c->ipc, &revoke);
@@ -180,8 +179,7 @@ static bool on_login_result(struct channel *c, const struct message *m)
 static bool on_hold(struct channel *c, const struct message *m)
 {
     const struct msg_hold *hold = &m->hold;
-    enum protocol protocol;
-    size_t sessions;
+    bool over;
     if (hold->protocol >= PROTOCOLS)
         return false;
     if (hold->mailbox.n == 0 || live_has(&c->live, m->id))
@@ -190,9 +188,9 @@ static bool on_hold(struct channel *c, const struct message *m)
         .protocol = hold->protocol,
         .mailbox = hold->mailbox,
         .client = policy_exempts(c->all->policy, &hold->client) ? NULL : &hold->client,
+        .most = policy_sessions_max(c->all->policy, hold->protocol, hold->mailbox),
     };
-    return live_add(&c->live, m->id, &facts) &&
-           (!hold->signed_in || live_sign_in(&c->live, m->id, &protocol, &sessions));
+    return live_add(&c->live, m->id, &facts) && (!hold->signed_in || live_sign_in(&c->live, m->id, &over));
 }
 
 static bool on_held(struct channel *c, const struct message *m UNUSED)

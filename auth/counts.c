@@ -8,6 +8,7 @@ struct session {
     struct record record; /* key: its id */
     uint8_t protocol;
     bool signed_in, full, counts_address;
+    uint32_t most;
     uint64_t user, address; /* hashes */
 };
 
@@ -105,6 +106,7 @@ bool live_add(struct live *l, uint64_t id, const struct live_facts *facts)
     }
     s->protocol = (uint8_t)facts->protocol;
     s->full = facts->full;
+    s->most = facts->most;
     s->counts_address = facts->client != NULL;
     s->user = user_hash(facts->protocol, facts->mailbox);
     s->address = address;
@@ -128,7 +130,7 @@ static void remove_session(struct live *l, struct session *s)
     records_remove(&l->sessions, s);
 }
 
-bool live_sign_in(struct live *l, uint64_t id, enum protocol *protocol, size_t *sessions)
+bool live_sign_in(struct live *l, uint64_t id, bool *over)
 {
     struct session *s = records_find(&l->sessions, id);
     if (s == NULL || s->signed_in)
@@ -140,8 +142,7 @@ bool live_sign_in(struct live *l, uint64_t id, enum protocol *protocol, size_t *
     if (!count_up(&l->counts->users, s->user))
         return false;
     s->signed_in = true;
-    *protocol = s->protocol;
-    *sessions = count_of(&l->counts->users, s->user);
+    *over = s->most > 0 && count_of(&l->counts->users, s->user) > s->most;
     return true;
 }
 

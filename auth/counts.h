@@ -32,6 +32,7 @@ struct live_facts {
     struct span mailbox;       /* canonical */
     const struct addr *client; /* NULL: exempt, counts for no address */
     bool full;                 /* the user had too many sessions when the verdict was given */
+    uint32_t most;             /* sessions that the user may have; 0: any number */
 };
 
 void live_init(struct live *l, struct counts *c);
@@ -41,10 +42,10 @@ bool live_has(const struct live *l, uint64_t id);
 /* False: there is one of that id, LIVE_MAX is reached, or no memory; nothing has changed. */
 bool live_add(struct live *l, uint64_t id, const struct live_facts *facts) MUST_CHECK;
 
-/* The site said yes: the session counts for its user. `protocol` and `sessions` (signed in by now, this one
- * included) are set when true is returned. False: unknown, signed in before, no memory; or the verdict said that the
- * user has too many sessions, so the front says no in spite of the site, and the login is over (removed). */
-bool live_sign_in(struct live *l, uint64_t id, enum protocol *protocol, size_t *sessions) MUST_CHECK;
+/* The site said yes: the session counts for its user. *over is set when true is returned: with it the user has more
+ * than may be. False: unknown, signed in before, no memory; or the verdict said that the user has too many sessions, so
+ * the front says no in spite of the site, and the login is over (removed). */
+bool live_sign_in(struct live *l, uint64_t id, bool *over) MUST_CHECK;
 
 /* The site said no, or nothing: the login is over; removed unless it is signed in. */
 void live_refused(struct live *l, uint64_t id);

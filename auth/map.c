@@ -17,21 +17,31 @@ static const unsigned char *bytes_at(const struct map *map, size_t at)
 
 /* The parts of one entry, without names. */
 struct raw_entry {
-    size_t site, serves;
-    struct span key, user;
+    size_t site, bytes;
+    struct span key;
+    struct switches switches;
 };
+
+static struct span take(const char **at, size_t n)
+{
+    struct span s = { n > 0 ? *at : NULL, n };
+    *at += n;
+    return s;
+}
 
 static struct raw_entry raw_entry(const struct map *map, size_t at)
 {
     const unsigned char *p = bytes_at(map, at);
-    size_t key_n = number(p + 3, 2), user_n = number(p + 5, 2);
-    const char *key = (const char *)p + MAP_ENTRY_HEAD_BYTES;
-    return (struct raw_entry){
-        .site = number(p, 2),
-        .serves = p[2],
-        .key = {key,                              key_n },
-        .user = { user_n > 0 ? key + key_n : NULL, user_n},
-    };
+    const char *text = (const char *)p + MAP_ENTRY_HEAD_BYTES;
+    struct raw_entry e = { .site = number(p, 2) };
+    e.switches.protocols = p[2];
+    e.switches.sessions = (unsigned)number(p + 3, 2);
+    e.key = take(&text, number(p + 5, 2));
+    e.switches.user = take(&text, number(p + 7, 2));
+    e.switches.networks = take(&text, number(p + 9, 2));
+    e.switches.delegates = take(&text, number(p + 11, 2));
+    e.bytes = (size_t)(text - (const char *)p);
+    return e;
 }
 
 static size_t entry_at(const struct map *map, size_t i)
@@ -53,12 +63,11 @@ static size_t check_entries(const struct map *map, size_t end)
         if (entry_at(map, i) != at || end - at < MAP_ENTRY_HEAD_BYTES)
             return 0;
         struct raw_entry e = raw_entry(map, at);
-        at += MAP_ENTRY_HEAD_BYTES;
-        if (e.key.n + e.user.n > end - at || e.site >= map_sites(map) || e.serves >> PROTOCOLS != 0)
+        if (e.bytes > end - at || e.site >= map_sites(map) || e.switches.protocols >> PROTOCOLS != 0)
             return 0;
         if (e.key.n == 0 || span_compare(last, e.key) >= 0)
             return 0;
-        at += e.key.n + e.user.n;
+        at += e.bytes;
         last = e.key;
     }
     return at;
@@ -110,9 +119,7 @@ size_t map_entry_site(const struct map *map, size_t i)
 void map_entry_number(const struct map *map, size_t i, struct map_entry *entry)
 {
     struct raw_entry e = raw_entry(map, entry_at(map, i));
-    *entry = (struct map_entry){ .key = e.key, .site = map_site_name(map, e.site), .user = e.user };
-    for (size_t p = 0; p < PROTOCOLS; p++)
-        entry->serves[p] = e.serves >> p & 1;
+    *entry = (struct map_entry){ .key = e.key, .site = map_site_name(map, e.site), .switches = e.switches };
 }
 
 static bool find_key(const struct map *map, struct span key, struct map_entry *entry)

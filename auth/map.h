@@ -4,9 +4,9 @@
 #ifndef AUTH_MAP_H
 #define AUTH_MAP_H
 
-#include "config/config.h"
+#include "auth/switches.h"
 
-enum { MAP_LINE_MAX = 1024, MAP_ERRORS_MAX = 20 /* told at most */ };
+enum { MAP_LINE_MAX = SWITCHES_TEXT_MAX, MAP_ERRORS_MAX = 20 /* told at most */ };
 
 /* Check the text and compile it. Every error is a line "PATH:12: what was found, what was expected\n" in errors.
  *   before   the compiled map in force, or SPAN_NONE: the loss rules compare with it
@@ -33,8 +33,7 @@ bool map_open(struct map *map, struct span compiled) MUST_CHECK;
 struct map_entry {
     struct span key; /* as it stands in the map: "anna@example.com", "@branch.example.com", "*" */
     struct span site;
-    struct span user;       /* user=…, at == NULL when absent */
-    bool serves[PROTOCOLS]; /* protocols=…, all when absent */
+    struct switches switches; /* its options */
 };
 
 /* The most specific entry: the mailbox, its domain ("@domain"), "*". False: unknown. O(log n), no allocation. */

@@ -37,13 +37,13 @@ struct compiler {
     struct buf packed;                /* the entries, in the order of the lines */
     struct draft *drafts;
     size_t n_drafts, room;
-    struct buf key; /* canonical, of the line being read */
+    struct buf key, delegates; /* canonical, of the line being read */
 };
 
 struct line_entry {
-    struct span key, user;
+    struct span key;
     uint16_t site;
-    uint8_t serves; /* 0: not said */
+    struct switches switches;
 };
 
 static void complain(struct compiler *c, size_t line, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -163,77 +163,38 @@ static bool read_site(struct compiler *c, struct span word, struct line_entry *e
     return site != NULL;
 }
 
-static bool read_user(struct span value, struct line_entry *entry)
+static bool read_option(struct compiler *c, struct switches_reader *reader, struct span word)
 {
-    entry->user = value;
-    return name_format_is_valid(value);
-}
-
-static uint8_t protocol_bit(struct span name)
-{
-    for (unsigned p = 0; p < PROTOCOLS; p++)
-        if (span_eq(name, span_of(protocol_names[p])))
-            return (uint8_t)(1U << p);
-    return 0;
-}
-
-static bool read_protocols(struct span value, struct line_entry *entry)
-{
-    for (;;) {
-        ptrdiff_t comma = span_find(value, ',');
-        uint8_t bit = protocol_bit(comma < 0 ? value : span_first(value, (size_t)comma));
-        if (bit == 0 || (entry->serves & bit) != 0)
-            return false;
-        entry->serves |= bit;
-        if (comma < 0)
-            return true;
-        value = span_after(value, (size_t)comma + 1);
-    }
-}
-
-static const struct {
-    struct span name;
-    bool (*read)(struct span value, struct line_entry *entry);
     const char *expected;
-} options[] = {
-    {{ "user=", 5 },        read_user,      "the name at the back end, in which % stands before u, n, d, t or %"},
-    { { "protocols=", 10 }, read_protocols, "imap, pop3 or imap,pop3"                                           },
-};
-
-static bool read_option(struct compiler *c, struct span word, unsigned *seen, struct line_entry *entry)
-{
-    for (size_t i = 0; i < COUNT_OF(options); i++) {
-        if (!span_starts(word, options[i].name))
-            continue;
-        if ((*seen & 1U << i) != 0) {
-            complain(c, c->line, "found %.*s twice, expected it once", SPAN_ARG(options[i].name));
-            return false;
-        }
-        *seen |= 1U << i;
-        bool good = options[i].read(span_after(word, options[i].name.n), entry);
-        if (!good)
-            complain(c, c->line, "found \"%.*s\", expected %s", SPAN_ARG(word), options[i].expected);
-        return good;
+    switch (switches_read(reader, word, &expected)) {
+    case SWITCHES_READ:
+        return true;
+    case SWITCHES_TWICE:
+        complain(c, c->line, "found %s twice, expected it once", expected);
+        return false;
+    case SWITCHES_UNKNOWN:
+        complain(c, c->line, "found the option \"%.*s\", expected %s", SPAN_ARG(word), expected);
+        return false;
+    case SWITCHES_BAD:
+        complain(c, c->line, "found \"%.*s\", expected %s", SPAN_ARG(word), expected);
+        return false;
     }
-    complain(c, c->line, "found the option \"%.*s\", expected user=… or protocols=…", SPAN_ARG(word));
     return false;
 }
 
 static bool read_entry(struct compiler *c, struct span line, struct line_entry *entry)
 {
     struct span rest = line, word;
-    unsigned seen = 0;
-    *entry = (struct line_entry){ .user = SPAN_NONE };
+    struct switches_reader reader = { .names = &c->names, .to = &entry->switches, .text = &c->delegates };
+    *entry = (struct line_entry){ .key = SPAN_NONE };
     if (!span_word(&rest, &word) || !read_key(c, word, entry))
         return false;
     span_word(&rest, &word);
     if (!read_site(c, word, entry))
         return false;
     while (span_word(&rest, &word))
-        if (!read_option(c, word, &seen, entry))
+        if (!read_option(c, &reader, word))
             return false;
-    if (entry->serves == 0)
-        entry->serves = (1U << PROTOCOLS) - 1;
     return true;
 }
 
@@ -249,8 +210,11 @@ static uint64_t key_head(struct span key)
 
 static bool pack_entry(struct buf *to, const struct line_entry *e)
 {
-    return pack_number(to, e->site, 2) && pack_number(to, e->serves, 1) && pack_number(to, e->key.n, 2) &&
-           pack_number(to, e->user.n, 2) && buf_add(to, e->key) && buf_add(to, e->user);
+    const struct switches *w = &e->switches;
+    return pack_number(to, e->site, 2) && pack_number(to, w->protocols, 1) && pack_number(to, w->sessions, 2) &&
+           pack_number(to, e->key.n, 2) && pack_number(to, w->user.n, 2) && pack_number(to, w->networks.n, 2) &&
+           pack_number(to, w->delegates.n, 2) && buf_add(to, e->key) && buf_add(to, w->user) &&
+           buf_add(to, w->networks) && buf_add(to, w->delegates);
 }
 
 static void keep_entry(struct compiler *c, const struct line_entry *entry)
@@ -304,17 +268,23 @@ static void read_lines(struct compiler *c, struct span text)
 
 /* All lines are read. */
 
+static size_t number_at(const struct buf *packed, size_t at)
+{
+    const unsigned char *p = (const unsigned char *)packed->at + at;
+    return p[0] + ((size_t)p[1] << 8);
+}
+
 static struct span draft_key(const struct buf *packed, const struct draft *d)
 {
-    const unsigned char *p = (const unsigned char *)packed->at + d->at;
-    return (struct span){ packed->at + d->at + MAP_ENTRY_HEAD_BYTES, p[3] + ((size_t)p[4] << 8) };
+    return span_bytes(packed->at + d->at + MAP_ENTRY_HEAD_BYTES, number_at(packed, d->at + 5));
 }
 
 static struct span draft_bytes(const struct buf *packed, const struct draft *d)
 {
-    const unsigned char *p = (const unsigned char *)packed->at + d->at;
-    size_t user_n = p[5] + ((size_t)p[6] << 8);
-    return (struct span){ packed->at + d->at, MAP_ENTRY_HEAD_BYTES + draft_key(packed, d).n + user_n };
+    size_t n = MAP_ENTRY_HEAD_BYTES;
+    for (size_t length = 5; length < MAP_ENTRY_HEAD_BYTES; length += 2)
+        n += number_at(packed, d->at + length);
+    return span_bytes(packed->at + d->at, n);
 }
 
 /* Equal keys stand in the order of their lines. */
@@ -412,6 +382,7 @@ bool map_compile(const struct config *config, const char *path, struct span text
     buf_clear(to);
     buf_init(&c.packed, UINT32_MAX);
     buf_init(&c.key, NAME_BYTES_MAX + 1);
+    buf_init(&c.delegates, UINT16_MAX);
     sort_sites(&c);
     c.no_memory = !name_rules_init(&c.names, config, &wrong);
     read_lines(&c, text);
@@ -426,6 +397,7 @@ bool map_compile(const struct config *config, const char *path, struct span text
                 buf_printf(errors, "%s: and %zu more errors\n", path, c.n_errors - MAP_ERRORS_MAX);
     buf_fini(&c.packed);
     buf_fini(&c.key);
+    buf_fini(&c.delegates);
     name_rules_fini(&c.names);
     free(c.drafts);
     return told && c.n_errors == 0;

@@ -7,7 +7,9 @@ struct question {
     const struct msg_ask *ask;
     struct verdict_bytes *bytes;
     struct msg_verdict *verdict;
-    struct map_entry entry;
+    struct map_entry entry;    /* the mailbox's */
+    struct map_entry delegate; /* of who signs in for it; only if that is somebody else */
+    bool is_delegate;
     const struct site_config *site;
 };
 
@@ -29,6 +31,7 @@ void verdict_bytes_init(struct verdict_bytes *bytes)
     buf_init(&bytes->login, NAME_BYTES_MAX);
     buf_init(&bytes->mailbox, NAME_BYTES_MAX);
     buf_init(&bytes->store_name, NAME_BYTES_MAX);
+    buf_init(&bytes->store_login, NAME_BYTES_MAX);
 }
 
 void verdict_bytes_fini(struct verdict_bytes *bytes)
@@ -36,6 +39,7 @@ void verdict_bytes_fini(struct verdict_bytes *bytes)
     buf_fini(&bytes->login);
     buf_fini(&bytes->mailbox);
     buf_fini(&bytes->store_name);
+    buf_fini(&bytes->store_login);
 }
 
 /* Ends the question. */
@@ -88,6 +92,9 @@ static bool check_name(struct question *q)
     if (!read_mailbox(q))
         return end(q, VERDICT_REFUSED, "name");
     q->verdict->mailbox = buf_span(&q->bytes->mailbox);
+    q->is_delegate = !span_eq(q->verdict->mailbox, buf_span(&q->bytes->login));
+    if (q->is_delegate)
+        q->verdict->delegate = buf_span(&q->bytes->login);
     return true;
 }
 
@@ -99,22 +106,40 @@ static bool check_denied(struct question *q)
     return true;
 }
 
-static bool check_delegate(struct question *q)
-{
-    if (span_eq(buf_span(&q->bytes->login), buf_span(&q->bytes->mailbox)))
-        return true;
-    return end(q, VERDICT_REFUSED, "delegate");
-}
-
 static bool find_entry(struct question *q)
 {
-    if (q->policy->map == NULL)
+    const struct map *map = q->policy->map;
+    if (map == NULL)
         return end(q, VERDICT_UNAVAILABLE, "no_map");
-    if (!map_find(q->policy->map, q->verdict->mailbox, &q->entry))
+    if (!map_find(map, q->verdict->mailbox, &q->entry))
         return end(q, VERDICT_REFUSED, "unknown");
-    if (!q->entry.serves[q->ask->protocol])
-        return end(q, VERDICT_REFUSED, "protocol_off");
     return true;
+}
+
+/* Who opens the mailbox of another must be somebody here, and be granted it. */
+static bool check_delegate(struct question *q)
+{
+    if (!q->is_delegate)
+        return true;
+    if (!map_find(q->policy->map, q->verdict->delegate, &q->delegate))
+        return end(q, VERDICT_REFUSED, "unknown");
+    if (!switches_grant(&q->entry.switches, q->verdict->delegate))
+        return end(q, VERDICT_REFUSED, "delegate");
+    return true;
+}
+
+static bool check_switches_of(struct question *q, const struct switches *switches)
+{
+    if (!switches_serve(switches, q->ask->protocol))
+        return end(q, VERDICT_REFUSED, "protocol_off");
+    if (!switches_allow(switches, &q->ask->client))
+        return end(q, VERDICT_REFUSED, "network");
+    return true;
+}
+
+static bool check_switches(struct question *q)
+{
+    return check_switches_of(q, &q->entry.switches) && (!q->is_delegate || check_switches_of(q, &q->delegate.switches));
 }
 
 /* The map names its sites: it may be older or newer than this configuration. */
@@ -130,29 +155,60 @@ static bool find_site(struct question *q)
     return true;
 }
 
+static bool expand(struct question *q, const struct map_entry *entry, struct span canonical, struct buf *to)
+{
+    struct span own = entry->switches.user;
+    struct span format = own.at != NULL ? own : span_of(q->site->user_format);
+    bool typed_alone = !q->is_delegate && q->ask->name.n > 0;
+    return name_expand(format, canonical, typed_alone ? q->ask->name : canonical, to) ||
+           end(q, VERDICT_REFUSED, "name");
+}
+
 static bool make_store_name(struct question *q)
 {
-    struct span format = q->entry.user.at != NULL ? q->entry.user : span_of(q->site->user_format);
-    if (!name_expand(format, q->verdict->mailbox, q->ask->name, &q->bytes->store_name))
-        return end(q, VERDICT_REFUSED, "name");
+    if (!expand(q, &q->entry, q->verdict->mailbox, &q->bytes->store_name))
+        return false;
     q->verdict->store_name = buf_span(&q->bytes->store_name);
     return true;
 }
 
-bool policy_over_user_limit(const struct policy *policy, enum protocol protocol, size_t sessions)
+/* A name of the delegate's own at the store counts only at the delegate's own site. */
+static bool make_store_login(struct question *q)
+{
+    struct map_entry here = q->delegate;
+    if (!q->is_delegate)
+        return true;
+    if (!span_eq(q->delegate.site, q->entry.site))
+        here.switches.user = SPAN_NONE;
+    if (!expand(q, &here, q->verdict->delegate, &q->bytes->store_login))
+        return false;
+    q->verdict->store_login = buf_span(&q->bytes->store_login);
+    return true;
+}
+
+static uint32_t sessions_max(const struct policy *policy, enum protocol protocol, const struct map_entry *entry)
 {
     int64_t most = policy->config->limits.sessions_per_user[protocol];
-    return most > 0 && sessions > (uint64_t)most;
+    if (entry->switches.sessions > 0)
+        return entry->switches.sessions;
+    return most <= 0 ? 0 : most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
+
+uint32_t policy_sessions_max(const struct policy *policy, enum protocol protocol, struct span mailbox)
+{
+    struct map_entry entry;
+    if (policy->map == NULL || !map_find(policy->map, mailbox, &entry))
+        entry = (struct map_entry){ .key = SPAN_NONE };
+    return sessions_max(policy, protocol, &entry);
 }
 
 /* Never ends the question: who has not proved to be this user must not learn how busy the user is. */
 static bool look_at_user(struct question *q)
 {
     enum protocol protocol = q->ask->protocol;
-    int64_t most = q->policy->config->limits.sessions_per_user[protocol];
-    size_t sessions = counts_of_user(&q->policy->counts, protocol, q->verdict->mailbox);
-    q->verdict->sessions_max = most > 0 ? (uint64_t)most : 0;
-    q->verdict->user_full = policy_over_user_limit(q->policy, protocol, sessions + 1);
+    uint32_t most = sessions_max(q->policy, protocol, &q->entry);
+    q->verdict->sessions_max = most;
+    q->verdict->user_full = most > 0 && counts_of_user(&q->policy->counts, protocol, q->verdict->mailbox) >= most;
     return true;
 }
 
@@ -160,7 +216,8 @@ void verdict_decide(const struct policy *policy, const struct msg_ask *ask, stru
                     struct msg_verdict *verdict)
 {
     static bool (*const steps[])(struct question *) = {
-        check_address, check_name, check_denied, check_delegate, find_entry, find_site, make_store_name, look_at_user,
+        check_address,  check_name, check_denied,    find_entry,       check_delegate,
+        check_switches, find_site,  make_store_name, make_store_login, look_at_user,
     };
     struct question q = { .policy = policy, .ask = ask, .bytes = bytes, .verdict = verdict };
     *verdict = (struct msg_verdict){ .status = VERDICT_OK };
@@ -168,5 +225,5 @@ void verdict_decide(const struct policy *policy, const struct msg_ask *ask, stru
         continue;
     if (verdict->status == VERDICT_OK)
         return;
-    verdict->site = verdict->store_name = SPAN_NONE;
+    verdict->site = verdict->store_name = verdict->store_login = SPAN_NONE;
 }

@@ -19,7 +19,7 @@ struct policy {
 
 /* The bytes that a verdict's spans point into, beside the map and static text. Used again for every question. */
 struct verdict_bytes {
-    struct buf login, mailbox, store_name;
+    struct buf login, mailbox, store_name, store_login;
 };
 void verdict_bytes_init(struct verdict_bytes *bytes);
 void verdict_bytes_fini(struct verdict_bytes *bytes);
@@ -32,8 +32,8 @@ void policy_fini(struct policy *policy);
 /* True for a client that no per-address limit counts. */
 bool policy_exempts(const struct policy *policy, const struct addr *client);
 
-/* Is this many sessions over the limit of a user and protocol? */
-bool policy_over_user_limit(const struct policy *policy, enum protocol protocol, size_t sessions);
+/* How many sessions of a protocol this mailbox may have; 0: any number. */
+uint32_t policy_sessions_max(const struct policy *policy, enum protocol protocol, struct span mailbox);
 
 /* Fills *verdict; its spans are valid until the map or `bytes` change. Counts nothing. */
 void verdict_decide(const struct policy *policy, const struct msg_ask *ask, struct verdict_bytes *bytes,

@@ -42,7 +42,9 @@ void login_free(struct login **l)
 /* No form of any protocol carries NUL, and nothing but a literal could carry a line end in a name: not even tried. */
 static bool can_be_said(const struct login *l)
 {
-    return sasl_name_ok(l->order->user) && !span_has(login_credential(l), '\0');
+    const struct login_order *o = l->order;
+    return sasl_name_ok(o->user) && (o->authzid.n == 0 || sasl_name_ok(o->authzid)) &&
+           !span_has(login_credential(l), '\0');
 }
 
 /* Everything that was sent has been read. Bytes that are left came before the question; only the untagged lines of an
@@ -149,14 +151,15 @@ struct forwarded login_forwarded(const struct login *l)
 
 static bool write_message(struct login *l, struct buf *to)
 {
-    struct span user = l->order->user, credential = login_credential(l);
+    struct span user = l->order->user, authzid = l->order->authzid, credential = login_credential(l);
+    struct span mailbox = authzid.n > 0 ? authzid : user; /* a token says by itself whose it is */
     switch (login_mechanism(l)) {
     case SASL_XOAUTH2:
-        return sasl_xoauth2_write(to, user, credential);
+        return sasl_xoauth2_write(to, mailbox, credential);
     case SASL_OAUTHBEARER:
-        return sasl_oauthbearer_write(to, user, credential);
+        return sasl_oauthbearer_write(to, mailbox, credential);
     default:
-        return sasl_plain_write(to, SPAN_NONE, user, credential);
+        return sasl_plain_write(to, authzid, user, credential);
     }
 }
 

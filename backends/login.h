@@ -21,9 +21,10 @@ struct login_order {
     bool starttls;     /* the site's security: it must become protected, or nothing is said */
     bool may_forward;  /* client_info: a verified TLS, IPsec or loopback link, and not switched off */
     enum sasl_mechanism client_mechanism; /* bearer mechanisms are handed through; all others bring a password */
-    struct span user;                     /* the name at the store */
-    const struct secret *credential;      /* password or token */
-    const struct forwarded *forwarded;    /* who the client is */
+    struct span user;                     /* whose credential it is, by the name at the store */
+    struct span authzid; /* whose mailbox is asked for, when that is another one (RFC 4616): only SASL can say it */
+    const struct secret *credential;   /* password or token */
+    const struct forwarded *forwarded; /* who the client is */
     struct span client_id; /* IMAP: `"name" "mutt" …`, what the client said of itself, already quoted; may be empty */
 };
 

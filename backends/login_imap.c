@@ -99,6 +99,8 @@ static enum form choose(const struct login *l)
     bool may_login = !listed(l, "LOGINDISABLED"), has_sasl = lists_mechanism(l, mechanism);
     if (sasl_is_bearer(mechanism))
         return has_sasl ? FORM_SASL : FORM_NONE;
+    if (l->order->authzid.n > 0)
+        return has_sasl || l->order->site->mechanism == MECHANISM_PLAIN ? FORM_SASL : FORM_NONE;
     if (l->order->site->mechanism == MECHANISM_LOGIN)
         return may_login ? FORM_LOGIN : FORM_NONE;
     if (l->order->site->mechanism == MECHANISM_PLAIN)

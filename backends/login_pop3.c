@@ -30,6 +30,8 @@ static enum form choose(const struct login *l)
         return FORM_LISTED_SASL;
     if (l->order->site->mechanism == MECHANISM_PLAIN)
         return FORM_SASL;
+    if (l->order->authzid.n > 0)
+        return FORM_LISTED_SASL;
     if (!span_has(login_credential(l), '\r') && !span_has(login_credential(l), '\n'))
         return FORM_PASS;
     return l->order->site->mechanism == MECHANISM_LOGIN ? FORM_NONE : FORM_LISTED_SASL;

@@ -239,6 +239,7 @@ static void give_order(struct session *s)
 {
     struct signin *in = s->signin;
     const struct site_config *site = in->site->config;
+    bool delegated = in->store_login[0] != '\0';
     tell_who(s);
     in->order = (struct login_order){
         .site = site,
@@ -247,7 +248,8 @@ static void give_order(struct session *s)
         .starttls = site->security == SECURITY_STARTTLS,
         .may_forward = may_forward(site),
         .client_mechanism = in->credentials.mechanism,
-        .user = span_of(in->store_name),
+        .user = span_of(delegated ? in->store_login : in->store_name),
+        .authzid = delegated ? span_of(in->store_name) : SPAN_NONE,
         .credential = &in->credentials.secret,
         .forwarded = &in->forwarded,
         .client_id = buf_span(&in->client_id),

@@ -266,6 +266,8 @@ static void log_end_line(const struct session *s, enum why why)
              s->client != NULL && conn_tls_version(s->client) != NULL ? conn_tls_version(s->client) : "none");
     if (s->mailbox != NULL)
         log_text(&l, "user", span_of(s->mailbox));
+    if (s->delegate != NULL)
+        log_text(&l, "delegate", span_of(s->delegate));
     if (s->signed_in) {
         log_text(&l, "site", span_of(s->site_name));
         log_addr(&l, "backend", &s->backend);
@@ -320,6 +322,7 @@ void session_close(struct session *s, enum why why)
     signin_free(&s->signin);
     conn_free(&s->client);
     free(s->mailbox);
+    free(s->delegate);
     free(s->site_name);
     free(s->client_name);
     front_left(s);

@@ -96,7 +96,8 @@ struct session {
     struct addr peer;       /* who the client really is */
     struct addr backend;
     uint64_t member;
-    char *mailbox; /* canonical; NULL before the verdict */
+    char *mailbox;  /* canonical; NULL before the verdict */
+    char *delegate; /* canonical: who opened it, when that is somebody else; else NULL */
     char *site_name;
     struct trace_note *trace; /* NULL while nobody traces */
     char *client_name;        /* what the client said of itself; may be NULL */

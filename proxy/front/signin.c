@@ -62,63 +62,6 @@ void signin_free(struct signin **pointer)
     free(in);
 }
 
-/* ---- the log of one attempt ---- */
-
-static void log_who(struct log_line *l, const struct session *s)
-{
-    char sid[17];
-    const struct credentials *c = &s->signin->credentials;
-    const char *bare = s->protocol == IMAP ? "LOGIN" : "USER";
-    log_word(l, "sid", session_id_text(s, sid));
-    log_word(l, "proto", protocol_names[s->protocol]);
-    log_addr(l, "peer", &s->peer);
-    log_word(l, "tls", conn_tls_version(s->client) != NULL ? conn_tls_version(s->client) : "none");
-    log_word(l, "mechanism", c->mechanism == SASL_NONE ? bare : sasl_name(c->mechanism));
-    if (s->mailbox != NULL)
-        log_text(l, "user", span_of(s->mailbox));
-}
-
-static void log_where(struct log_line *l, const struct session *s)
-{
-    if (s->site_name != NULL)
-        log_text(l, "site", span_of(s->site_name));
-    log_addr(l, "backend", &s->backend);
-}
-
-static void log_times(struct log_line *l, const struct session *s)
-{
-    log_number(l, "auth_ms", s->auth_ms);
-    log_number(l, "dial_ms", s->dial_ms);
-    log_number(l, "handin_ms", s->handin_ms);
-}
-
-void signin_log_failure(struct session *s, const struct outcome *o)
-{
-    struct log_line l;
-    log_begin(&l, LOG_INFO, "login_failed");
-    log_who(&l, s);
-    log_where(&l, s);
-    log_word(&l, "result", outcome_results[o->kind]);
-    log_text(&l, "why", span_of(o->why));
-    log_times(&l, s);
-    if (s->mailbox == NULL)
-        log_text(&l, "login", span_of(s->signin->credentials.name));
-    log_end(&l);
-}
-
-static void log_success(struct session *s)
-{
-    struct log_line l;
-    log_begin(&l, LOG_INFO, "login");
-    log_who(&l, s);
-    log_where(&l, s);
-    log_word(&l, "result", "ok");
-    log_times(&l, s);
-    if (s->client_name != NULL)
-        log_text(&l, "client", span_of(s->client_name));
-    log_end(&l);
-}
-
 /* ---- how it ends ---- */
 
 /* The attempt leaves no trace but its answer. */
@@ -131,8 +74,9 @@ static void forget_attempt(struct session *s)
     credentials_wipe(&in->credentials);
     in->n_tried = 0;
     free(s->mailbox);
+    free(s->delegate);
     free(s->site_name);
-    s->mailbox = s->site_name = NULL;
+    s->mailbox = s->delegate = s->site_name = NULL;
     s->backend = (struct addr){ 0 };
     s->auth_ms = s->dial_ms = s->handin_ms = 0;
 }
@@ -315,12 +259,31 @@ static void dial(struct session *s)
 
 static const char *closed_word(struct span why)
 {
-    static const char *const words[] = { "unknown", "protocol_off", "delegate",     "name",
-                                         "no_map",  "no_site",      "address_full", "denied" };
+    static const char *const words[] = { "unknown", "protocol_off", "delegate",     "name",  "no_map",
+                                         "no_site", "network",      "address_full", "denied" };
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (span_eq(why, span_of(words[i])))
             return words[i];
     return "other";
+}
+
+static bool keep_name(char to[SASL_NAME_MAX + 1], struct span name)
+{
+    if (name.n > SASL_NAME_MAX)
+        return false;
+    memset(to, 0, SASL_NAME_MAX + 1);
+    if (name.n > 0)
+        memcpy(to, name.at, name.n);
+    return true;
+}
+
+static bool keep_who(struct session *s, const struct msg_verdict *v)
+{
+    if (v->mailbox.n > 0)
+        s->mailbox = span_copy(v->mailbox);
+    if (v->delegate.n > 0)
+        s->delegate = span_copy(v->delegate);
+    return s->mailbox != NULL && (v->delegate.n == 0 || s->delegate != NULL);
 }
 
 static bool keep_verdict(struct session *s, const struct msg_verdict *v)
@@ -329,20 +292,15 @@ static bool keep_verdict(struct session *s, const struct msg_verdict *v)
     in->user_full = v->user_full;
     in->sessions_max = v->sessions_max;
     in->site = front_site(v->site);
-    s->mailbox = span_copy(v->mailbox);
     s->site_name = span_copy(v->site);
-    if (s->mailbox == NULL || s->site_name == NULL || v->store_name.n >= sizeof in->store_name)
-        return false;
-    memset(in->store_name, 0, sizeof in->store_name);
-    memcpy(in->store_name, v->store_name.at, v->store_name.n);
-    return true;
+    return keep_who(s, v) && s->site_name != NULL && keep_name(in->store_name, v->store_name) &&
+           keep_name(in->store_login, v->store_login);
 }
 
 static void refuse(struct session *s, const struct msg_verdict *v)
 {
     struct outcome o = { .kind = OUTCOME_REFUSED, .why = closed_word(v->why) };
-    if (v->mailbox.n > 0)
-        s->mailbox = span_copy(v->mailbox);
+    (void)keep_who(s, v); /* without memory the log goes without names */
     if (v->status == VERDICT_DENIED)
         o.kind = OUTCOME_DENIED;
     if (v->status == VERDICT_REFUSED || v->status == VERDICT_DENIED)
@@ -431,8 +389,6 @@ void signin_start(struct session *s)
 
 /* ---- what the hand-in came to ---- */
 
-static const char *const stage_words[DIAL_STAGES] = { "connect", "tls", "greeting", "login", "in", "gone" };
-
 static void report(struct session *s, enum dial_stage stage, enum dial_fault fault, const char *why)
 {
     helper_tell(&front.backends, &(struct message){
@@ -462,23 +418,12 @@ static bool try_next(struct session *s)
     return true;
 }
 
-static void log_member_failed(struct session *s, const struct outcome *o, enum dial_stage stage)
-{
-    struct log_line l;
-    log_begin(&l, LOG_WARNING, "member_failed");
-    log_who(&l, s);
-    log_where(&l, s);
-    log_word(&l, "stage", stage_words[stage]);
-    log_text(&l, "why", span_of(o->why)); /* OpenSSL's words have spaces */
-    log_end(&l);
-}
-
 void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault, bool retry)
 {
     s->handin_ms += (uint32_t)(loop_now_ms() - s->signin->dialed_ms);
     report(s, stage, fault, o->why);
     if (fault == FAULT_MEMBER)
-        log_member_failed(s, o, stage);
+        signin_log_member(s, o, stage);
     if (!retry || !try_next(s))
         end_attempt(s, o);
 }
@@ -509,7 +454,7 @@ void signin_accepted(struct session *s)
     helper_tell(&front.auth, &(struct message){
                                  .type = MSG_LOGIN_RESULT, .id = s->id, .login_result = { .result = LOGIN_ACCEPTED } });
     s->signed_in = true;
-    log_success(s);
+    signin_log_success(s);
     if (welcome(s))
         relay_begin(s);
 }

@@ -43,6 +43,7 @@ struct signin {
     struct question verdict, dial;
     const struct site *site;
     char store_name[SASL_NAME_MAX + 1];
+    char store_login[SASL_NAME_MAX + 1]; /* the delegate's; "": none */
     bool user_full;
     uint64_t sessions_max;
     uint64_t tried[TRIED_MAX];
@@ -79,7 +80,9 @@ void signin_accepted(struct session *s);
 void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault,
                    bool retry);
 
-/* For the log line of an attempt. */
+/* signin_log.c: the lines of an attempt. */
 void signin_log_failure(struct session *s, const struct outcome *o);
+void signin_log_success(struct session *s);
+void signin_log_member(struct session *s, const struct outcome *o, enum dial_stage stage); /* it failed; whose fault */
 
 #endif

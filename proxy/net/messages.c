@@ -32,7 +32,7 @@ struct field {
         FIELD_ADDR, offsetof(struct message, part.name), 0                                                             \
     }
 
-enum { FIELDS_MAX = 8, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, ROLES_BOUND = 8 };
+enum { FIELDS_MAX = 16, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, ROLES_BOUND = 8 };
 
 static const struct row {
     const char *name;
@@ -73,8 +73,9 @@ static const struct row {
     [MSG_VERDICT] = { "verdict",
                   0,                  0,
                   { U8(verdict, status, VERDICT_STATUSES), U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
-                        TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, site, SITE_MAX_BYTES),
-                        TEXT(verdict, store_name, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }             },
+                        TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, delegate, NAME_MAX_BYTES),
+                        TEXT(verdict, site, SITE_MAX_BYTES), TEXT(verdict, store_name, NAME_MAX_BYTES),
+                        TEXT(verdict, store_login, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }               },
     [MSG_REVOKE] = { "revoke",       0, 0, { U8(revoke, why, REVOKE_WHYS) }                                            },
     [MSG_DIAL] = { "dial",
                   0,                  0,

@@ -108,9 +108,11 @@ struct msg_verdict {
     uint8_t status;
     uint8_t user_full;     /* the credential may still be tried, but the answer is "too many" */
     uint64_t sessions_max; /* of this user and protocol */
-    struct span mailbox;   /* canonical */
+    struct span mailbox;   /* canonical: whose session it is */
+    struct span delegate;  /* canonical: who signs in, when that is somebody else */
     struct span site, store_name;
-    struct span why; /* of our closed set, for the log: "unknown", "protocol_off", … */
+    struct span store_login; /* the delegate's name at the store; it asks to act for store_name (RFC 4616 authzid) */
+    struct span why;         /* of our closed set, for the log: "unknown", "protocol_off", … */
 };
 struct msg_login_result {
     uint8_t result;

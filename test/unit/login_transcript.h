@@ -24,6 +24,7 @@ struct transcript {
     const char *code, *text, *capabilities, *alerts; /* NULL: nothing */
     const char *left;                                /* what belongs to the session */
     const char *password, *user;                     /* NULL: "geheim", "anna" */
+    const char *authzid;                             /* NULL: none */
     enum site_mechanism site;
     enum sasl_mechanism client;
     const char *pop3_capabilities;
@@ -129,6 +130,7 @@ static void play_cut(const struct transcript *t, enum protocol protocol, long cu
                                  .may_forward = t->may_forward,
                                  .client_mechanism = t->client,
                                  .user = span_of(t->user ? t->user : "anna"),
+                                 .authzid = span_of(t->authzid),
                                  .credential = &password,
                                  .forwarded = t->forwarded,
                                  .client_id = span_of(t->client_id) };

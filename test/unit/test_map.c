@@ -76,11 +76,33 @@ static void finds_the_most_specific(void **state UNUSED)
         assert_true(map_find(&c.map, span_of(found[i].mailbox), &e));
         assert_true(span_eq(e.key, span_of(found[i].key)));
         assert_true(span_eq(e.site, span_of(found[i].site)));
-        assert_true(span_eq(e.user, span_of(found[i].user)));
-        assert_int_equal(e.user.at == NULL, found[i].user == NULL);
-        assert_int_equal(e.serves[IMAP], found[i].imap);
-        assert_int_equal(e.serves[POP3], found[i].pop3);
+        assert_true(span_eq(e.switches.user, span_of(found[i].user)));
+        assert_int_equal(e.switches.user.at == NULL, found[i].user == NULL);
+        assert_int_equal(switches_serve(&e.switches, IMAP), found[i].imap);
+        assert_int_equal(switches_serve(&e.switches, POP3), found[i].pop3);
     }
+    drop(&c);
+}
+
+static void options_of_an_account(void **state UNUSED)
+{
+    struct compiled c = compile(SPAN("a@x north networks=10.0.0.0/8,2001:db8::1 sessions=4 delegates=Bert@X,c@x\n"
+                                     "b@x north\n"
+                                     "*   south delegates=backup@x\n"),
+                                SPAN_NONE, true);
+    struct addr inside = { 0 }, outside = { 0 };
+    struct map_entry e;
+    assert_true(addr_parse(SPAN("10.1.2.3"), 1, &inside) && addr_parse(SPAN("2001:db8::2"), 1, &outside));
+    assert_true(map_find(&c.map, SPAN("a@x"), &e));
+    assert_true(switches_allow(&e.switches, &inside) && !switches_allow(&e.switches, &outside));
+    assert_int_equal(e.switches.sessions, 4);
+    assert_true(switches_grant(&e.switches, SPAN("bert@x")) && switches_grant(&e.switches, SPAN("c@x")));
+    assert_false(switches_grant(&e.switches, SPAN("ert@x")) || switches_grant(&e.switches, SPAN("")));
+    assert_true(map_find(&c.map, SPAN("b@x"), &e));
+    assert_true(switches_allow(&e.switches, &outside) && e.switches.sessions == 0);
+    assert_false(switches_grant(&e.switches, SPAN("bert@x")));
+    assert_true(map_find(&c.map, SPAN("else@x"), &e));
+    assert_true(switches_grant(&e.switches, SPAN("backup@x")));
     drop(&c);
 }
 
@@ -110,8 +132,10 @@ static const struct {
     { SPAN("# c\nanna@x nroth\n"),                         "dir.map:2: found the site \"nroth\", expected one that the configuration has\n"      },
     { SPAN("anna@x North\n"),                              "dir.map:1: found the site \"North\", expected one that the configuration has\n"      },
     { SPAN("anna@x # north\n"),                            "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"         },
-    { SPAN("anna@x north color=red\n"),                    "dir.map:1: found the option \"color=red\", expected user=… or protocols=…\n"     },
-    { SPAN("anna@x north south\n"),                        "dir.map:1: found the option \"south\", expected user=… or protocols=…\n"         },
+    { SPAN("anna@x north color=red\n"),                    "dir.map:1: found the option \"color=red\", expected user=…, protocols=…, "
+                                        "networks=…, sessions=… or delegates=…\n"                   },
+    { SPAN("anna@x north south\n"),
+     "dir.map:1: found the option \"south\", expected user=…, protocols=…, networks=…, sessions=… or delegates=…\n"                    },
     { SPAN("anna@x north user=\n"),                        "dir.map:1: found \"user=\", expected the name at the back end, in which % stands "
                                     "before u, n, d, t or %\n"                                                },
     { SPAN("anna@x north user=50%\n"),                     "dir.map:1: found \"user=50%\", expected the name at the back end, in which % "
@@ -124,6 +148,19 @@ static const struct {
      "dir.map:1: found \"protocols=imap,imap\", expected imap, pop3 or imap,pop3\n"                                                              },
     { SPAN("anna@x north protocols=smtp\n"),
      "dir.map:1: found \"protocols=smtp\", expected imap, pop3 or imap,pop3\n"                                                                   },
+    { SPAN("anna@x north networks=10.0.0.0/33\n"),
+     "dir.map:1: found \"networks=10.0.0.0/33\", expected networks or addresses with commas between them, such as "
+      "10.0.0.0/8,2001:db8::/32\n"                                                                                                               },
+    { SPAN("anna@x north networks=\n"),
+     "dir.map:1: found \"networks=\", expected networks or addresses with commas between them, such as "
+      "10.0.0.0/8,2001:db8::/32\n"                                                                                                               },
+    { SPAN("anna@x north sessions=0\n"),                   "dir.map:1: found \"sessions=0\", expected a whole number from 1 to 65535\n"          },
+    { SPAN("anna@x north sessions=65536\n"),
+     "dir.map:1: found \"sessions=65536\", expected a whole number from 1 to 65535\n"                                                            },
+    { SPAN("anna@x north delegates=bert@x,\n"),
+     "dir.map:1: found \"delegates=bert@x,\", expected names of accounts with commas between them\n"                                             },
+    { SPAN("anna@x north delegates=bert@x/carl@x\n"),
+     "dir.map:1: found \"delegates=bert@x/carl@x\", expected names of accounts with commas between them\n"                                       },
     { SPAN("anna@@x north\n"),                             "dir.map:1: found \"anna@@x\", " EXPECTED_KEY                                         },
     { SPAN("anna@ north\n"),                               "dir.map:1: found \"anna@\", " EXPECTED_KEY                                           },
     { SPAN("@ north\n"),                                   "dir.map:1: found \"@\", " EXPECTED_KEY                                               },
@@ -163,14 +200,14 @@ static void tells_errors(void **state UNUSED)
 static void long_lines(void **state UNUSED)
 {
     struct buf text;
-    buf_init(&text, 8192);
+    buf_init(&text, 4 * MAP_LINE_MAX);
     assert_true(buf_printf(&text, "* north %*s\n", MAP_LINE_MAX - 8, "# end"));
     struct compiled c = compile(buf_span(&text), SPAN_NONE, true);
     assert_true(c.good);
     drop(&c);
     assert_true(buf_printf(&text, "@x north %*s\n", MAP_LINE_MAX - 8, "# end"));
     c = compile(buf_span(&text), SPAN_NONE, true);
-    assert_true(span_eq(buf_span(&c.errors), SPAN("dir.map:2: found a line of 1025 bytes, expected at most 1024\n")));
+    assert_true(span_eq(buf_span(&c.errors), SPAN("dir.map:2: found a line of 8193 bytes, expected at most 8192\n")));
     drop(&c);
     buf_clear(&text);
     assert_true(buf_printf(&text, "%0513d@x north\n%01016d@x north\n", 0, 0));
@@ -377,6 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_the_most_specific),
+        cmocka_unit_test(options_of_an_account),
         cmocka_unit_test(unknown_without_a_default),
         cmocka_unit_test(tells_errors),
         cmocka_unit_test(long_lines),
