@@ -75,7 +75,7 @@ static const struct row {
                   { U8(verdict, status, VERDICT_STATUSES), U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
                         TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, delegate, NAME_MAX_BYTES),
                         TEXT(verdict, site, SITE_MAX_BYTES), TEXT(verdict, store_name, NAME_MAX_BYTES),
-                        TEXT(verdict, store_login, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }               },
+                        TEXT(verdict, store_login, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }            },
     [MSG_REVOKE] = { "revoke",       0, 0, { U8(revoke, why, REVOKE_WHYS) }                                            },
     [MSG_DIAL] = { "dial",
                   0,                  0,

@@ -1,5 +1,6 @@
 """Names in every spelling: one account for all of them, and no spelling that gets a denied account in."""
 import base64
+import re
 import time
 
 import pytest
@@ -57,6 +58,11 @@ class Door:
         self.wire.close()
 
 
+def asked(store):
+    """What the store's log says of logins, good and bad."""
+    return re.findall(r"user=<[^>]+>", store.said())
+
+
 def spellings(name):
     """Everything that means NAME@demo.test, and some that mean it in other domains."""
     wide = "".join(chr(ord(c) + 0xfee0) for c in name)
@@ -97,12 +103,11 @@ def test_every_spelling_is_one_account(odd_house, trust, protocol):
                                   "CORP\\\\anna", "CORP//anna", "anna@demo.test..", "CORP\\anna@demo.test", "x/y/z/anna"])
 def test_what_is_no_name_reaches_no_store(odd_house, trust, name):
     instance, doors, real = odd_house
-    before = real.said()
     door = Door(doors, trust, "imap")
     answer, _ = door.plain("", name, "secret")
     assert answer == b"a NO [AUTHENTICATIONFAILED] Authentication failed."
     door.close()
-    assert real.said() == before
+    assert not asked(real)
 
 
 def attempts(door, name):
@@ -126,7 +131,7 @@ def test_a_denied_account_gets_the_answer_of_a_wrong_password(odd_house, trust, 
     instance, doors, real = odd_house
     door = Door(doors, trust, protocol)
     wrong, _ = door.login("anna", "wrong")
-    since, before, tried = instance.mark(), len(real.said()), 0
+    since, before, tried = instance.mark(), len(asked(real)), 0
     late = []
     for what, attempt in attempts(door, name):
         answer, ms = attempt()
@@ -138,7 +143,7 @@ def test_a_denied_account_gets_the_answer_of_a_wrong_password(odd_house, trust, 
     assert len(late) <= tried // 10, late
     lines = instance.events("login_failed", since=since)
     assert len(lines) == tried and all("result=denied" in line for line in lines)
-    assert len(real.said()) == before, "the store was asked"
+    assert len(asked(real)) == before, "the store was asked"
 
 
 @pytest.mark.parametrize("odd_house", [{"deny": ["svc-*"]}], indirect=True)
