@@ -1,12 +1,13 @@
 """Names in every spelling: one account for all of them, and no spelling that gets a denied account in."""
 import base64
+import re
 import time
 
 import pytest
 
 from harness import homeward, processes, scripted
 
-STEP_MS = 200
+STEP_MS = 100
 ACCOUNTS = {"default_domain": "demo.test", "domains": [{"name": "CORP", "is": "demo.test"}, {"name": "alias.test", "is": "demo.test"}]}
 
 
@@ -57,6 +58,11 @@ class Door:
         self.wire.close()
 
 
+def asked(store):
+    """What the store's log says of logins, good and bad."""
+    return re.findall(r"user=<[^>]+>", store.said())
+
+
 def spellings(name):
     """Everything that means NAME@demo.test, and some that mean it in other domains."""
     wide = "".join(chr(ord(c) + 0xfee0) for c in name)
@@ -66,7 +72,7 @@ def spellings(name):
 
 
 @pytest.fixture
-def house(front, store, authority, request):
+def odd_house(front, store, authority, request):
     """A store that knows the odd accounts by their bare names, whatever the domain."""
     users = {name: "secret" for name in ("anna", "bert", "administrator", "guest", "anonymous", "svc-backup")}
     doors = homeward.Doors(authority.ca)
@@ -78,8 +84,8 @@ def house(front, store, authority, request):
 
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
-def test_every_spelling_is_one_account(house, trust, protocol):
-    instance, doors, real = house
+def test_every_spelling_is_one_account(odd_house, trust, protocol):
+    instance, doors, real = odd_house
     names = [each for each in spellings("anna") if "elsewhere" not in each and "+" not in each]
     since = instance.mark()
     for name in names:
@@ -95,14 +101,13 @@ def test_every_spelling_is_one_account(house, trust, protocol):
 
 @pytest.mark.parametrize("name", ["anna*bert", "anna%demo.test", "anna@demo.test@x", " anna", "anna ", "anna.", "a\u202enna",
                                   "CORP\\\\anna", "CORP//anna", "anna@demo.test..", "CORP\\anna@demo.test", "x/y/z/anna"])
-def test_what_is_no_name_reaches_no_store(house, trust, name):
-    instance, doors, real = house
-    before = real.said()
+def test_what_is_no_name_reaches_no_store(odd_house, trust, name):
+    instance, doors, real = odd_house
     door = Door(doors, trust, "imap")
     answer, _ = door.plain("", name, "secret")
     assert answer == b"a NO [AUTHENTICATIONFAILED] Authentication failed."
     door.close()
-    assert real.said() == before
+    assert not asked(real)
 
 
 def attempts(door, name):
@@ -122,28 +127,28 @@ def attempts(door, name):
 
 @pytest.mark.parametrize("protocol", ["imap", "pop3"])
 @pytest.mark.parametrize("name", ["administrator", "guest", "anonymous"])
-def test_a_denied_account_gets_the_answer_of_a_wrong_password(house, trust, protocol, name):
-    instance, doors, real = house
+def test_a_denied_account_gets_the_answer_of_a_wrong_password(odd_house, trust, protocol, name):
+    instance, doors, real = odd_house
     door = Door(doors, trust, protocol)
     wrong, _ = door.login("anna", "wrong")
-    since, before, tried = instance.mark(), len(real.said()), 0
+    since, before, tried = instance.mark(), len(asked(real)), 0
     late = []
     for what, attempt in attempts(door, name):
         answer, ms = attempt()
         assert answer == wrong, what
         tried += 1
-        if ms % STEP_MS > STEP_MS / 2 or ms < STEP_MS * 0.9:
+        if ms < STEP_MS - 2 or abs(ms - round(ms / STEP_MS) * STEP_MS) > STEP_MS / 3:
             late.append((what, ms))
     door.close()
-    assert len(late) <= tried // 20, late
+    assert len(late) <= tried // 10, late
     lines = instance.events("login_failed", since=since)
     assert len(lines) == tried and all("result=denied" in line for line in lines)
-    assert len(real.said()) == before, "the store was asked"
+    assert len(asked(real)) == before, "the store was asked"
 
 
-@pytest.mark.parametrize("house", [{"deny": ["svc-*"]}], indirect=True)
-def test_the_list_is_the_admins_to_change(house, trust):
-    instance, doors, real = house
+@pytest.mark.parametrize("odd_house", [{"deny": ["svc-*"]}], indirect=True)
+def test_the_list_is_the_admins_to_change(odd_house, trust):
+    instance, doors, real = odd_house
     door = Door(doors, trust, "imap")
     assert door.login("svc-backup", "secret")[0] == b"a NO [AUTHENTICATIONFAILED] Authentication failed."
     assert b" OK" in door.login("administrator", "secret")[0]
@@ -160,7 +165,7 @@ def test_the_list_is_the_admins_to_change(house, trust):
 @pytest.mark.parametrize("accounts, said", [
     ({"default_domain": "-x"}, "default_domain"), ({"deny": ["a b"]}, "deny[0]"), ({"deny": ["a\u202eb"]}, "accounts.deny"),
     ({"domains": [{"name": "a", "is": "b"}, {"name": "b", "is": "c"}]}, "itself another name"),
-    ({"domains": [{"name": "xn--anna-", "is": "x.test"}]}, "accounts.domains.name"), ({"default_domain": "a\u00ad\u0378.test"}, "default_domain"),
+    ({"domains": [{"name": "xn--a.test", "is": "x.test"}]}, "accounts.domains.name"), ({"default_domain": "a\u00ad\u0378.test"}, "default_domain"),
 ])
 def test_what_cannot_be_used_is_told_with_its_line(front, accounts, said):
     status, output = front({"accounts": accounts}, start=False).check()
