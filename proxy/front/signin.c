@@ -334,7 +334,8 @@ static void on_verdict(struct question *q, struct message *m)
     }
     enum sasl_mechanism how = in->credentials.mechanism;
     if (sasl_is_bearer(how) && !site_lists(in->site->config, how)) {
-        end_unavailable(s, "no_mechanism"); /* nothing is wrong with the token, but nobody there could read it */
+        /* Nobody there could read it, today or later; an outage would tell whose mailbox exists. */
+        end_attempt(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "no_mechanism" });
         return;
     }
     session_enter(s, S_DIAL);
