@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from harness import clients, homeward, scripted
+from harness import clients, homeward, processes, scripted
 
 
 def imap(house, trust, user, password="secret"):
@@ -109,7 +109,8 @@ def test_the_store_logs_the_clients_own_address(house, trust):
     wire.send(b"in LOGIN anna@demo.test secret\r\n")
     assert until(wire, b"in ")[-1].startswith(b"in OK")
     wire.close()
-    assert any("rip=127.0.0.2" in line for line in house.stores["north"].logins())
+    processes.wait_until("the store logs 127.0.0.2", 5,
+                         lambda: any("rip=127.0.0.2" in line for line in house.stores["north"].logins()))
 
 
 def test_a_cut_in_mid_download_is_passed_on_as_a_cut(front, authority, scripted_store):

@@ -1,5 +1,5 @@
-/* Following a session: each case is a dialogue after login, played whole, byte by byte and with each of its parts cut at
- * every offset; what is known after each part must be the same. */
+/* Following a session: each case is a dialogue after login, played whole, byte by byte and with each of its parts cut
+ * at every offset; what is known after each part must be the same. */
 #include "proxy/wire/follow.h"
 
 #include "test/unit/replay.h"
