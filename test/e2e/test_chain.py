@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import clients, homeward, scripted
+from harness import clients, homeward, processes, scripted
 
 
 def behind(name, doors):
@@ -36,6 +36,7 @@ def test_the_store_logs_the_clients_address_through_two_front_ends(front, author
     wire, answer = login(outer, trust, "127.0.0.2")
     assert answer.startswith(b"a OK")
     wire.close()
+    processes.wait_until("the store logs the login", 5, lambda: home.logins())
     assert len(home.logins()) == 1
     assert ("rip=127.0.0.2" in home.logins()[0]) == believes
     pop3 = poplib.POP3_SSL(clients.HOST, outer.port["pop3s"], context=trust, timeout=10)

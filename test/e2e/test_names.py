@@ -23,7 +23,8 @@ def test_the_store_gets_the_name_that_it_knows(two_stores, folder, read):
         mails = clients.mails_in(read(doors, (mailbox, "secret"), processes.new_folder(f"{folder}/{mailbox}")))
         assert {(each, home) for _, each, home in mails} == {(name, store)}
         # Dovecot's log doubles no backslash
-        assert any(f"user=<{name}>" in line for line in stores[store].logins())
+        processes.wait_until(f"the store logs <{name}>", 5,
+                             lambda: any(f"user=<{name}>" in line for line in stores[store].logins()))
 
 
 def test_letters_of_the_domain_in_any_case_are_one_mailbox(two_stores, folder):

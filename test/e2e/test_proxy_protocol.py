@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from harness import homeward, ports, scripted
+from harness import homeward, ports, processes, scripted
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -55,7 +55,8 @@ def test_a_header_names_the_client(behind, trust, stores, kind, one_by_one):
     wire.close()
     line = front.wait_for("login", "anna@demo.test")
     assert f"peer={address}:51234" in line or f"peer=[{address}]:51234" in line
-    assert any(f"rip={address}" in each for each in stores["north"].logins())
+    processes.wait_until(f"the store logs {address}", 5,
+                         lambda: any(f"rip={address}" in each for each in stores["north"].logins()))
 
 
 def test_the_header_and_the_first_bytes_may_share_a_segment(behind):
