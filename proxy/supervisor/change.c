@@ -16,6 +16,7 @@
 #include "proxy/supervisor/control.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
+#include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/sockets.h"
 #include "proxy/supervisor/stop.h"
 #include "proxy/supervisor/swap.h"
@@ -365,6 +366,7 @@ static void commit(void)
     buf_fini(&change.seen);
     house.phase = PHASE_SERVE;
     say_done(first);
+    notify("READY=1");
     change.step = STEP_NONE;
     remember(true, SPAN_NONE);
     control_changed(true, buf_span(&change.said), SPAN_NONE);

@@ -2,6 +2,7 @@
 #include "proxy/supervisor/sockets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -117,21 +118,41 @@ static bool may_go_without(const struct listener_config *l, int error)
     return l->any && l->address.family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
-static int add_socket(const struct addr *address, uint64_t slot)
+static bool keep(int fd, const struct addr *address, uint64_t slot, enum socket_state state)
 {
     static uint64_t number;
     struct socket *s = calloc(1, sizeof *s);
-    int fd = s != NULL ? bound(address, true) : -1;
-    if (fd < 0) {
-        int error = s != NULL ? errno : ENOMEM;
-        free(s);
-        return error;
-    }
-    *s = (struct socket){ .number = ++number, .address = *address, .slot = slot, .fd = fd, .state = SOCKET_BOUND };
+    if (s == NULL)
+        return false;
+    *s = (struct socket){ .number = ++number, .address = *address, .slot = slot, .fd = fd, .state = state };
     list_init(&s->link);
     list_init(&s->holds);
     list_add(&sockets, &s->link);
-    return 0;
+    return true;
+}
+
+static int add_socket(const struct addr *address, uint64_t slot)
+{
+    int fd = bound(address, true);
+    if (fd < 0)
+        return errno;
+    if (keep(fd, address, slot, SOCKET_BOUND))
+        return 0;
+    close(fd);
+    return ENOMEM;
+}
+
+bool sockets_adopt(int fd, uint64_t slot)
+{
+    struct sockaddr_storage name;
+    struct addr address;
+    int listens = 0;
+    socklen_t n = sizeof listens, name_n = sizeof name;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0 || listens == 0 ||
+        getsockname(fd, (struct sockaddr *)&name, &name_n) != 0 ||
+        !addr_from_sockaddr((struct sockaddr *)&name, &address) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
+        return false;
+    return keep(fd, &address, slot, SOCKET_OPEN);
 }
 
 static int prepare_listener(const struct listener_config *l, uint64_t slots, int *turns)

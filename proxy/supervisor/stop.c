@@ -6,6 +6,7 @@
 #include "proxy/supervisor/change.h"
 #include "proxy/supervisor/files.h"
 #include "proxy/supervisor/house.h"
+#include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/sockets.h"
 
 enum { SPREAD_MS = 2000, GRACE_MS = 10000 };
@@ -69,6 +70,7 @@ void stop_begin(void)
     }
     int64_t deadline_ms = house.phase == PHASE_STOP ? 0 : house.now.settings->config->run.drain_timeout_s * SECOND;
     house.phase = PHASE_STOP;
+    notify("STOPPING=1");
     change_cancel();
     files_stop();
     close_sockets();

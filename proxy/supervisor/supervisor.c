@@ -19,9 +19,11 @@
 #include "proxy/supervisor/files.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
+#include "proxy/supervisor/notify.h"
 #include "proxy/supervisor/refresh.h"
 #include "proxy/supervisor/sockets.h"
 #include "proxy/supervisor/stop.h"
+#include "proxy/supervisor/takeover.h"
 #include "proxy/supervisor/tickets.h"
 #include "proxy/supervisor/weak.h"
 
@@ -123,6 +125,11 @@ static size_t count(const struct list *list)
     return n;
 }
 
+static void on_usr2(int signal UNUSED)
+{
+    takeover();
+}
+
 static void on_usr1(int signal UNUSED)
 {
     struct message m = { .type = MSG_STATUS };
@@ -177,6 +184,7 @@ static bool set_up(const char *file)
     if (house.table_fd < 0 || !logger_start())
         return false;
     log_open(logger_fd(), role_names[ROLE_MAIN]);
+    takeover_init();
     loop_init();
     house.started_ms = loop_now_ms();
     processes_init();
@@ -188,6 +196,8 @@ static bool set_up(const char *file)
     loop_on_signal(SIGTERM, on_stop);
     loop_on_signal(SIGINT, on_stop);
     loop_on_signal(SIGUSR1, on_usr1);
+    loop_on_signal(SIGUSR2, on_usr2);
+    notify_watchdog();
     return true;
 }
 
@@ -197,6 +207,7 @@ static void tear_down(void)
     tickets_stop();
     files_stop();
     weak_stop();
+    notify_stop();
     control_close();
     settings_unref(&house.now.settings);
     lock_release(&house.lock);
