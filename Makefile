@@ -43,7 +43,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit flow e2e bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit flow e2e package-test bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -91,6 +91,10 @@ $(BUILD)/bench/%:
 endurance: $(BUILD)/homeward bench
 	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance
 
+# Builds, installs, upgrades and removes the Debian package in a clean root: needs root, debootstrap and a mirror.
+package-test: all
+	@$(PYTEST) test/package
+
 check: unit flow
 
 ASAN = BUILD=build/asan SANITIZE=address,undefined
@@ -103,7 +107,7 @@ build-asan:
 build-tests: all $(UNIT_TESTS)
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
-man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.8 homewardctl.1)
+man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward.8 homewardctl.1)
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -111,6 +115,30 @@ $(BUILD)/man/homeward.cfg.5: man/homeward.cfg.5.in $(BUILD)/homeward
 	@mkdir -p $(@D)
 	@$(BUILD)/homeward --manual > $@.options
 	@sed -e '/^@OPTIONS@$$/{r $@.options' -e 'd}' $< > $@ && rm $@.options
+
+# make install DESTDIR=…: into the places of a Debian system. The configuration is only put where there is none.
+prefix ?= /usr
+sysconfdir ?= /etc
+DESTDIR ?=
+INSTALL = install -D -m
+.PHONY: install
+install: all man
+	$(INSTALL) 755 $(BUILD)/homeward $(DESTDIR)$(prefix)/sbin/homeward
+	$(INSTALL) 755 $(BUILD)/homewardctl $(DESTDIR)$(prefix)/bin/homewardctl
+	$(INSTALL) 755 scripts/popmap $(DESTDIR)$(prefix)/share/homeward/popmap
+	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
+	$(BUILD)/homewardctl --completion > $(DESTDIR)$(prefix)/share/bash-completion/completions/homewardctl
+	for section in 1 5 8; do for page in $(BUILD)/man/*.$$section; do \
+		$(INSTALL) 644 $$page $(DESTDIR)$(prefix)/share/man/man$$section/$$(basename $$page) || exit 1; done; done
+	$(INSTALL) 644 config/homeward.cfg.sample $(DESTDIR)$(prefix)/share/doc/homeward/homeward.cfg.sample
+	$(INSTALL) 644 README.md $(DESTDIR)$(prefix)/share/doc/homeward/README.md
+	$(INSTALL) 644 dist/homeward.service $(DESTDIR)/lib/systemd/system/homeward.service
+	$(INSTALL) 644 dist/homeward.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/homeward.conf
+	$(INSTALL) 644 dist/homeward.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/homeward.conf
+	$(INSTALL) 644 dist/homeward.logrotate $(DESTDIR)$(sysconfdir)/logrotate.d/homeward
+	$(INSTALL) 644 dist/fail2ban/homeward.conf $(DESTDIR)$(sysconfdir)/fail2ban/filter.d/homeward.conf
+	for file in homeward.cfg directory.map; do test -e $(DESTDIR)$(sysconfdir)/homeward/$$file || \
+		$(INSTALL) 644 dist/$$file $(DESTDIR)$(sysconfdir)/homeward/$$file || exit 1; done
 
 # gcc's part of the warnings is the build itself.
 C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/bench/*.c)
