@@ -49,10 +49,10 @@ all: $(BUILD)/homeward $(BUILD)/homewardctl
 $(BUILD)/homeward: $(OBJECTS)
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
-# jansson reads JSON, which only homewardctl has to.
+# jansson reads JSON and libmicrohttpd speaks HTTP, which only homewardctl has to.
 CTL_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard ctl/*.c)))
 $(BUILD)/homewardctl: $(CTL_OBJECTS) $(BUILD)/parts.a
-	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs jansson) $(ALL_LDLIBS)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs jansson libmicrohttpd) $(ALL_LDLIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -57,6 +57,7 @@ struct ctl_command {
     const char *complete[3]; /* words for each argument; "@sites" and "@members" are asked for */
     int (*run)(const struct ctl_command *c, const struct options *o);
 };
+int run_serve(const struct ctl_command *c, const struct options *o); /* serve.c */
 extern const struct ctl_command ctl_commands[];
 extern const size_t n_ctl_commands;
 

@@ -4,8 +4,10 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proxy/front/process.h"
+#include "proxy/front/tally.h"
 #include "proxy/front/trace.h"
 #include "proxy/net/control.h"
 #include "proxy/net/loop.h"
@@ -82,7 +84,9 @@ static enum control_status write_status(struct json *j)
     json_number(j, "imap", (int64_t)protocols[IMAP]);
     json_number(j, "pop3", (int64_t)protocols[POP3]);
     json_number(j, "idle", (int64_t)states[S_IDLE]);
+    json_number(j, "pid", getpid());
     json_flag(j, "draining", front.draining);
+    tally_write(j);
     json_number(j, "log_dropped", (int64_t)log_dropped());
     json_close(j);
     json_end_line(j);

@@ -9,6 +9,7 @@
 #include "proxy/front/arrival.h"
 #include "proxy/front/dialogue.h"
 #include "proxy/front/relay.h"
+#include "proxy/front/tally.h"
 #include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
 
@@ -194,7 +195,9 @@ void session_open(struct port *port, int fd, const struct addr *peer)
         close(fd);
         return;
     }
+    tally.accepted[port->protocol]++;
     if (!front_has_room() || !front_count(peer)) {
+        tally.turned_away++;
         refuse_at_the_door(port, fd);
         return;
     }
@@ -313,6 +316,8 @@ void session_close(struct session *s, enum why why)
         log_end_line(s, why);
     }
     trace_closed(s, whys[s->why].word);
+    tally.up_bytes += s->up_bytes;
+    tally.down_bytes += s->down_bytes;
     leave_queues(s);
     drop_site(s);
     tell_helpers_gone(s);

@@ -1,6 +1,8 @@
 /* The log of one attempt to sign in: one line each, with who, where and how long. */
 #include "proxy/base/log.h"
 #include "proxy/front/signin.h"
+#include "proxy/front/tally.h"
+#include "proxy/net/loop.h"
 
 static const char *const stage_words[DIAL_STAGES] = { "connect", "tls", "greeting", "login", "in", "gone" };
 
@@ -37,6 +39,7 @@ static void log_times(struct log_line *l, const struct session *s)
 void signin_log_failure(struct session *s, const struct outcome *o)
 {
     struct log_line l;
+    tally.failures[s->protocol][o->kind]++;
     log_begin(&l, LOG_INFO, "login_failed");
     log_who(&l, s);
     log_where(&l, s);
@@ -51,6 +54,7 @@ void signin_log_failure(struct session *s, const struct outcome *o)
 void signin_log_success(struct session *s)
 {
     struct log_line l;
+    tally_login((enum protocol)s->protocol, loop_now_ms() - s->signin->read_ms);
     log_begin(&l, LOG_INFO, "login");
     log_who(&l, s);
     log_where(&l, s);
