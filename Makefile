@@ -133,6 +133,9 @@ install: all man
 	$(INSTALL) 644 config/homeward.cfg.sample $(DESTDIR)$(prefix)/share/doc/homeward/homeward.cfg.sample
 	$(INSTALL) 644 README.md $(DESTDIR)$(prefix)/share/doc/homeward/README.md
 	$(INSTALL) 644 dist/homeward.service $(DESTDIR)/lib/systemd/system/homeward.service
+	$(INSTALL) 644 dist/homeward-metrics.service $(DESTDIR)/lib/systemd/system/homeward-metrics.service
+	$(INSTALL) 644 dist/unprivileged.conf $(DESTDIR)$(prefix)/share/doc/homeward/unprivileged.conf
+	$(INSTALL) 644 share/alerts.yml $(DESTDIR)$(prefix)/share/homeward/alerts.yml
 	$(INSTALL) 644 dist/homeward.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/homeward.conf
 	$(INSTALL) 644 dist/homeward.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/homeward.conf
 	$(INSTALL) 644 dist/homeward.logrotate $(DESTDIR)$(sysconfdir)/logrotate.d/homeward

@@ -41,9 +41,10 @@ static const char page_head[] =
     "vertical-align:top;overflow-wrap:anywhere}th{font-weight:600}.n{text-align:right}"
     ".good{color:#1a7f37}.bad{color:#c00;font-weight:600}@media(prefers-color-scheme:dark){.good{color:#4ac26b}.bad{"
     "color:#ff7b72}}"
-    "@media(max-width:40rem){thead{display:none}tr{display:block;border-bottom:1px solid #8888;padding:.4rem 0}"
-    "td{display:flex;gap:.6rem;border:0;padding:.1rem 0}td::before{content:attr(data-t);flex:0 0 "
-    "7rem;opacity:.7}.n{text-align:left}}"
+    "@media(max-width:40rem){.sites thead{display:none}.sites tr{display:block;border-bottom:1px solid "
+    "#8888;padding:.4rem 0}"
+    ".sites td{display:flex;gap:.6rem;border:0;padding:.1rem 0}.sites td:empty{display:none}"
+    ".sites td::before{content:attr(data-t);flex:0 0 7rem;color:CanvasText;font-weight:400;opacity:.7}}"
     "</style></head><body>";
 
 /* ---- facts ---- */
@@ -173,7 +174,7 @@ static void put_sites(struct buf *to, const struct reply *sites)
     static const char *const titles[] = { "Site", "Member", "Protocol", "Link", "State", "Sessions", "Why" };
     size_t i;
     json_t *row;
-    put(to, "<h2>Sites</h2><table><thead><tr>");
+    put(to, "<h2>Sites</h2><table class=sites><thead><tr>");
     for (size_t t = 0; t < COUNT_OF(titles); t++) {
         put(to, "<th>");
         put(to, titles[t]);
