@@ -8,6 +8,7 @@
 #include "auth/features.h"
 #include "config/config.h"
 #include "proxy/admin/explain.h"
+#include "proxy/admin/probe.h"
 #include "proxy/net/tls.h"
 #include "proxy/supervisor/birth.h"
 #include "proxy/supervisor/check.h"
@@ -18,16 +19,18 @@
 
 enum { EXIT_USAGE = 2, TEXT_MAX = 16 << 20 };
 
-static const char usage[] = "usage: homeward [-c FILE] [-t | -T]\n"
-                            "       homeward explain USER [--proto imap|pop3] [--from IP] [--json] [-c FILE]\n"
-                            "  -c FILE     the configuration (" HOMEWARD_CONFIG ")\n"
-                            "  -t          check it, with the files and the map that it names, and exit\n"
-                            "  -T          print it as it is in force, with all defaults, and exit\n"
-                            "  --manual    print the options as the body of a manual page (roff)\n"
-                            "  --version   print the version, and those of the libraries\n"
-                            "  --help      print this\n"
-                            "Without -t and -T it serves, in the foreground, until SIGTERM; SIGHUP reloads. See "
-                            "homeward(8), homeward.cfg(5).\n";
+static const char usage[] =
+    "usage: homeward [-c FILE] [-t | -T]\n"
+    "       homeward explain USER [--proto imap|pop3] [--from IP] [--json] [-c FILE]\n"
+    "       homeward probe [SITE] [--front] [--user USER] [--proto imap|pop3] [--json] [-c FILE]\n"
+    "  -c FILE     the configuration (" HOMEWARD_CONFIG ")\n"
+    "  -t          check it, with the files and the map that it names, and exit\n"
+    "  -T          print it as it is in force, with all defaults, and exit\n"
+    "  --manual    print the options as the body of a manual page (roff)\n"
+    "  --version   print the version, and those of the libraries\n"
+    "  --help      print this\n"
+    "Without -t and -T it serves, in the foreground, until SIGTERM; SIGHUP reloads. See "
+    "homeward(8), homeward.cfg(5).\n";
 
 static int check(const char *file)
 {
@@ -108,6 +111,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"explain", explain_run},
+    { "probe",  probe_run  },
 };
 
 static const struct command *find_command(int argc, char **argv)

@@ -406,6 +406,11 @@ const char *conn_tls_version(const struct conn *c)
     return c->ssl != NULL && c->step == SHAKE_DONE ? SSL_get_version(c->ssl) : NULL;
 }
 
+bool conn_tls_peer(const struct conn *c, int64_t *ends_s, struct buf *names)
+{
+    return c->ssl != NULL && tls_leaf_facts(SSL_get0_peer_certificate(c->ssl), ends_s, names);
+}
+
 bool conn_tls_resumed(const struct conn *c)
 {
     return c->ssl != NULL && SSL_session_reused(c->ssl);

@@ -59,6 +59,9 @@ void conn_rest(struct conn *c);
 
 bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3", or NULL in clear */
+/* What the peer's certificate says, as tls_certificate_facts (tls_facts.h) has it; after the handshake, trusted or not.
+ */
+bool conn_tls_peer(const struct conn *c, int64_t *ends_s, struct buf *names) MUST_CHECK;
 bool conn_tls_resumed(const struct conn *c);
 const char *conn_why(
     const struct conn *c); /* why it is CONN_BROKEN: "reset", "certificate verify failed" …; static text */

@@ -26,17 +26,22 @@ static void list_names(X509 *leaf, struct buf *names)
     GENERAL_NAMES_free(all);
 }
 
+bool tls_leaf_facts(X509 *leaf, int64_t *ends_s, struct buf *names)
+{
+    struct tm end = { 0 };
+    buf_clear(names);
+    if (leaf == NULL || ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &end) != 1)
+        return false;
+    *ends_s = (int64_t)timegm(&end);
+    list_names(leaf, names);
+    return true;
+}
+
 bool tls_certificate_facts(struct span pem, int64_t *ends_s, struct buf *names)
 {
     BIO *bytes = BIO_new_mem_buf(pem.at != NULL ? pem.at : "", (int)pem.n);
     X509 *leaf = bytes != NULL ? PEM_read_bio_X509_AUX(bytes, NULL, NULL, NULL) : NULL;
-    struct tm end = { 0 };
-    bool good = leaf != NULL && ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &end) == 1;
-    buf_clear(names);
-    if (good) {
-        *ends_s = (int64_t)timegm(&end);
-        list_names(leaf, names);
-    }
+    bool good = tls_leaf_facts(leaf, ends_s, names);
     ERR_clear_error();
     X509_free(leaf);
     BIO_free(bytes);
