@@ -42,8 +42,14 @@ static void tell_name(struct explanation *x)
     answer_text(&x->answer, "typed", "typed", typed);
     if (mailbox.n > 0)
         answer_text(&x->answer, "mailbox", "mailbox", mailbox);
-    else
+    else if (x->verdict.status != VERDICT_DENIED)
         answer_say(&x->answer, "name_problem", "mailbox", "none: this is not a name that a mailbox can have");
+}
+
+static void tell_delegate(struct explanation *x)
+{
+    if (x->verdict.delegate.n > 0)
+        answer_text(&x->answer, "delegate", "signs in as", x->verdict.delegate);
 }
 
 static bool lets_in(const struct listener_config *l, const struct addr *client)
@@ -200,14 +206,15 @@ static void tell_site(struct explanation *x)
 static const struct {
     const char *why, *text;
 } reasons[] = {
-    {"name",          "the name cannot be a mailbox, or the store's name cannot be made of it"      },
-    { "unknown",      "the map has no such mailbox"                                                 },
-    { "protocol_off", "this protocol is switched off for the mailbox, or its site does not serve it"},
-    { "no_site",      "the map names a site that the configuration does not have"                   },
-    { "no_map",       "there is no map"                                                             },
-    { "delegate",     "one account asks for the mailbox of another"                                 },
-    { "denied",       "accounts.deny names this account: it never signs in"                         },
-    { "address_full", "too many sessions from this address"                                         },
+    {"network",       "networks= in the map does not let this mailbox in from there (say from where with --from)"},
+    { "name",         "the name cannot be a mailbox, or the store's name cannot be made of it"                   },
+    { "unknown",      "the map has no such mailbox"                                                              },
+    { "protocol_off", "this protocol is switched off for the mailbox, or its site does not serve it"             },
+    { "no_site",      "the map names a site that the configuration does not have"                                },
+    { "no_map",       "there is no map"                                                                          },
+    { "delegate",     "one account asks for the mailbox of another"                                              },
+    { "denied",       "accounts.deny names this account: it never signs in"                                      },
+    { "address_full", "too many sessions from this address"                                                      },
 };
 
 static const char *reason_text(struct span why)
@@ -253,6 +260,7 @@ static int explain(struct explanation *x)
     answer_begin(&x->answer, x->options->json);
     verdict_decide(&x->policy, &x->ask, &x->bytes, &x->verdict);
     tell_name(x);
+    tell_delegate(x);
     bool can_connect = tell_client(x);
     tell_entry(x);
     tell_site(x);
@@ -265,20 +273,23 @@ static int explain_with(const struct admin_options *options, const struct check_
     struct explanation x = { .options = options };
     struct config *config = config_parse(buf_span(&checked->config));
     int status = EXIT_FAILURE;
-    x.config = x.policy.config = config;
-    x.policy.map = &x.map;
+    x.config = config;
     x.ask.protocol = (uint8_t)options->protocol;
     x.ask.client = options->from;
     x.ask.name = span_of(options->word);
-    counts_init(&x.policy.counts);
     verdict_bytes_init(&x.bytes);
     loop_init(); /* for the clock that members are judged by */
-    if (config != NULL && map_open(&x.map, buf_span(&checked->map)) && sites_open(config)) {
+    bool knows = config != NULL && policy_init(&x.policy, config);
+    x.policy.map = &x.map;
+    counts_init(&x.policy.counts);
+    if (knows && map_open(&x.map, buf_span(&checked->map)) && sites_open(config)) {
         status = explain(&x);
         sites_close();
     }
     verdict_bytes_fini(&x.bytes);
     counts_fini(&x.policy.counts);
+    if (knows)
+        policy_fini(&x.policy);
     config_free(&config);
     return status;
 }

@@ -96,3 +96,22 @@ def test_a_broken_configuration_says_so_and_bad_options_are_usage(explain):
         file.write("zoe@demo.test nowhere\n")
     status, said = explain("anna@demo.test")
     assert status == 1 and "nowhere" in said
+
+
+def test_deny_rules_domains_and_networks_of_the_map_are_part_of_it(front, authority):
+    instance = front({**homeward.Doors(authority.ca).groups(), "sites": SITES,
+                      "accounts": {"default_domain": "demo.test", "domains": [{"name": "CORP", "is": "demo.test"}],
+                                   "deny": ["guest"]}},
+                     "anna@demo.test north networks=10.0.0.0/8\nguest@demo.test north\n", start=False)
+    instance.write()
+
+    def run(*words):
+        return processes.run([instance.binary, "explain", *words, "-c", instance.file])
+
+    for typed in ("CORP\\Anna", "anna", "anna@demo.test"):
+        status, said = run(typed, "--from", "10.1.1.1")
+        assert status == 0 and "mailbox       anna@demo.test" in said, said
+    status, said = run("anna", "--from", "192.0.2.1")
+    assert status == 1 and "(network)" in said
+    status, said = run("guest", "--from", "10.1.1.1")
+    assert status == 1 and "accounts.deny" in said and "AUTHENTICATIONFAILED" in said
