@@ -7,6 +7,7 @@
 
 #include "auth/features.h"
 #include "config/config.h"
+#include "proxy/admin/doctor.h"
 #include "proxy/admin/explain.h"
 #include "proxy/admin/probe.h"
 #include "proxy/net/tls.h"
@@ -23,6 +24,7 @@ static const char usage[] =
     "usage: homeward [-c FILE] [-t | -T]\n"
     "       homeward explain USER [--proto imap|pop3] [--from IP] [--json] [-c FILE]\n"
     "       homeward probe [SITE] [--front] [--user USER] [--proto imap|pop3] [--json] [-c FILE]\n"
+    "       homeward doctor [--json] [-c FILE]\n"
     "  -c FILE     the configuration (" HOMEWARD_CONFIG ")\n"
     "  -t          check it, with the files and the map that it names, and exit\n"
     "  -T          print it as it is in force, with all defaults, and exit\n"
@@ -112,6 +114,7 @@ static const struct command {
 } commands[] = {
     {"explain", explain_run},
     { "probe",  probe_run  },
+    { "doctor", doctor_run },
 };
 
 static const struct command *find_command(int argc, char **argv)

@@ -409,3 +409,16 @@ bool walk(const struct walk_order *order)
     free(w);
     return good;
 }
+
+bool walk_name(const char *host, char text[512])
+{
+    const struct walk_order order = { .host = host, .step_ms = 5000 };
+    struct walk *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return false;
+    w->order = &order;
+    bool good = resolve(w);
+    snprintf(text, 512, "%s", w->n > 0 ? w->steps[0].text : host);
+    free(w);
+    return good;
+}

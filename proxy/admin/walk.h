@@ -25,4 +25,7 @@ struct walk_order {
 void walk_init(const struct config *config); /* once, before the first */
 bool walk(const struct walk_order *order);   /* true: all is well; it has been printed */
 
+/* DNS alone: text says what it came to. */
+bool walk_name(const char *host, char text[512]);
+
 #endif

@@ -37,7 +37,8 @@ struct tls_client_order {
     const char *alpn;
 };
 
-/* NULL: *why says what was wrong, in one line that names the file. Owned by the caller; conns keep what they use alive.
+/* NULL: *why says what was wrong, in one line that names the file. Owned by the caller. Conns keep what they use of a
+ * server alive; a client must outlive its conns, which give it their tickets.
  */
 struct tls_server *tls_server_new(const struct tls_server_order *order, struct buf *why);
 void tls_server_free(struct tls_server **tls);
