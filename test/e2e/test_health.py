@@ -20,6 +20,7 @@ def good(wire):
         wire.send(line.split()[0] + b" OK bye\r\n")
         return
     wire.send(line.split()[0] + b" OK [CAPABILITY IMAP4rev1] in\r\n")
+    wire.sock.settimeout(None)  # sessions rest for as long as they like
     while True:
         wire.send(wire.line().split()[0] + b" OK done\r\n")
 
