@@ -55,8 +55,25 @@ def root(work):
         sh("debootstrap", "--variant=minbase", f"--include={LIBRARIES}", "bookworm", path)
     os.makedirs(os.path.join(path, "proc"), exist_ok=True)
     sh("mount", "-t", "proc", "proc", os.path.join(path, "proc"))
+    subprocess.run(["chroot", path, "dpkg", "-P", "homeward"], check=False, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    shutil.rmtree(os.path.join(path, "etc/homeward"), ignore_errors=True)
     yield path
     sh("umount", os.path.join(path, "proc"))
+
+
+@pytest.fixture
+def serve(root, work):
+    """serve(log): the installed daemon; whatever a test made of it, it does not outlive the test."""
+    made = []
+
+    def start(log):
+        made.append(processes.Process(["/usr/sbin/chroot", root, "/usr/sbin/homeward"], log, privileged=True))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.kill()
 
 
 def listing(root):
@@ -77,7 +94,7 @@ def lets_in(wire):
         wire.send(wire.line().split()[0] + b" OK done\r\n")
 
 
-def test_installed_upgraded_under_load_and_removed(work, root):
+def test_installed_upgraded_under_load_and_removed(work, root, serve):
     first, second = build(work, "0.1"), build(work, "0.2")
     before = listing(root)
     for deb in (first, second):
@@ -88,7 +105,7 @@ def test_installed_upgraded_under_load_and_removed(work, root):
 
     # As it is installed it binds nothing.
     log = os.path.join(work, "log")
-    daemon = processes.Process(["/usr/sbin/chroot", root, "/usr/sbin/homeward"], log, privileged=True)
+    daemon = serve(log)
     processes.wait_until("it is ready", 10, lambda: "event=ready" in processes.read(log))
     assert "POP3: off, IMAP4: off" in processes.read(log)
     daemon.stop()
@@ -113,7 +130,7 @@ def test_installed_upgraded_under_load_and_removed(work, root):
     with open(os.path.join(root, "etc/homeward/directory.map"), "w") as file:
         file.write("* one\n")
     sh("chroot", root, "homeward", "-t")
-    daemon = processes.Process(["/usr/sbin/chroot", root, "/usr/sbin/homeward"], log, privileged=True)
+    daemon = serve(log)
     processes.wait_until("it is ready", 10, lambda: processes.read(log).count("event=ready") == 2)
 
     def sign_in():
