@@ -8,7 +8,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 QUIET = $(if $(V),,@echo "  $@";)
-PACKAGES = libuv openssl libcares libconfig
+PACKAGES = libuv openssl libcares libconfig libmnl
 
 # What only some names or one verifier need is compiled in when it is found; `make WITHOUT="idn2 ldap"` leaves it out.
 # has NAME COMMAND: the command says whether it is there.
@@ -43,7 +43,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit flow e2e package-test bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -77,6 +77,9 @@ flow: all
 
 e2e: all
 	@$(PYTEST) test/e2e
+
+ipsec: all
+	@$(PYTEST) -rs test/ipsec
 
 # Programs that benches and endurance tests are driven with; no part of the product.
 BENCH_SHARED = $(addprefix $(BUILD)/test/bench/,link.o pattern.o tls.o)
@@ -135,6 +138,7 @@ install: all man
 	$(INSTALL) 644 dist/homeward.service $(DESTDIR)/lib/systemd/system/homeward.service
 	$(INSTALL) 644 dist/homeward-metrics.service $(DESTDIR)/lib/systemd/system/homeward-metrics.service
 	$(INSTALL) 644 dist/unprivileged.conf $(DESTDIR)$(prefix)/share/doc/homeward/unprivileged.conf
+	$(INSTALL) 644 dist/with-ipsec.conf $(DESTDIR)$(prefix)/share/doc/homeward/with-ipsec.conf
 	$(INSTALL) 644 share/alerts.yml $(DESTDIR)$(prefix)/share/homeward/alerts.yml
 	$(INSTALL) 644 dist/homeward.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/homeward.conf
 	$(INSTALL) 644 dist/homeward.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/homeward.conf

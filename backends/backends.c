@@ -10,6 +10,7 @@
 #include "backends/control.h"
 #include "backends/fronts.h"
 #include "backends/health.h"
+#include "backends/ipsec.h"
 #include "backends/orders.h"
 #include "backends/places.h"
 #include "backends/reach.h"
@@ -72,6 +73,7 @@ static void log_status(void)
     log_number(&l, "places", (int64_t)places_count());
     log_end(&l);
     sites_log_avoided();
+    ipsec_log_status();
 }
 
 static void on_channel(struct message *m)
@@ -139,6 +141,8 @@ static bool start(struct role *role, const char **why)
     if (!health_open(role->state_fd))
         log_say(LOG_WARNING, "backends", "no shared memory: what is learned of back ends dies with this process");
     reach_open(config);
+    if (!ipsec_open(config, why))
+        return false;
     fronts_open(config, &events);
     checks_open(config);
     if (!alarm_set(&self.patience, HELD_PATIENCE_MS, on_patience))
@@ -165,11 +169,13 @@ int backends_run(struct role *role)
     self.main = ipc_new(role->main_fd, &events, NULL);
     if (self.main == NULL)
         return 1;
-    if (!say_started(start(role, &why), why))
+    bool good = start(role, &why); /* before its reason is looked at */
+    if (!say_started(good, why))
         return 1;
     loop_run();
     checks_close();
     fronts_close();
+    ipsec_close();
     dns_close();
     sites_close();
     health_close();

@@ -188,12 +188,13 @@ static size_t addresses(const struct check *k, struct addr *to)
 /* Without an address there is nothing to find out: that is the business of names, and logged there. */
 static void connect_to(struct check *k)
 {
+    static const struct ipsec_rule open_air; /* checks_watch: no site behind IPsec gets here */
     struct addr addrs[CONNECTING_ADDRS_MAX];
     size_t n = addresses(k, addrs);
     if (n == 0)
         again(k);
     else
-        connecting_start(&k->connecting, addrs, n, on_connected);
+        connecting_start(&k->connecting, &open_air, addrs, n, on_connected);
 }
 
 static void on_name(struct hostname_wait *w)

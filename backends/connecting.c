@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "backends/ipsec_policy.h"
 #include "proxy/net/conn.h"
 
 static const struct {
@@ -26,6 +27,8 @@ static const struct {
     { ENOBUFS,       true,  "our_limits" },
     { EACCES,        true,  "forbidden"  },
     { EPERM,         true,  "forbidden"  },
+    { EAGAIN,        false, "no_sa"      }, /* of a socket with an IPsec policy: nothing was
+  sent */
 };
 
 static void note_failure(struct connecting *c, int error)
@@ -137,6 +140,11 @@ static bool attempt_start(struct attempt *a)
         return false;
     }
     conn_set_options(fd);
+    if (a->connecting->rule.reqid != 0 && !ipsec_policy_set(fd, &a->connecting->rule, &a->address)) {
+        note_failure(a->connecting, errno);
+        close(fd);
+        return false;
+    }
     if (connect(fd, (struct sockaddr *)&to, n) < 0 && errno != EINPROGRESS) {
         note_failure(a->connecting, errno);
         close(fd);
@@ -154,12 +162,12 @@ static bool attempt_start(struct attempt *a)
     return true;
 }
 
-void connecting_start(struct connecting *c, const struct addr *addrs, size_t n,
+void connecting_start(struct connecting *c, const struct ipsec_rule *rule, const struct addr *addrs, size_t n,
                       void (*done)(struct connecting *c, int fd, const struct addr *address))
 {
-    *c = (struct connecting){ .n = n < CONNECTING_ADDRS_MAX ? n : CONNECTING_ADDRS_MAX,
-                              .done = done,
-                              .why = "no_address" };
+    *c = (struct connecting){
+        .n = n < CONNECTING_ADDRS_MAX ? n : CONNECTING_ADDRS_MAX, .done = done, .rule = *rule, .why = "no_address"
+    };
     for (size_t i = 0; i < c->n; i++)
         c->attempts[i] = (struct attempt){ .connecting = c, .fd = -1, .address = addrs[i] };
     go_on(c);

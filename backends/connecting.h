@@ -3,7 +3,7 @@
 #ifndef BACKENDS_CONNECTING_H
 #define BACKENDS_CONNECTING_H
 
-#include "proxy/base/addr.h"
+#include "backends/ipsec_judge.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
 
@@ -23,14 +23,15 @@ struct connecting {
     size_t n, next, open;
     struct alarm stagger;
     struct later failed;
-    const char *why; /* of the last failure: "refused", "timeout", "unreachable", "reset", "our_limits" … */
+    struct ipsec_rule rule; /* of the associations that may carry it; reqid 0: none is demanded */
+    const char *why; /* of the last failure: "refused", "timeout", "unreachable", "reset", "our_limits", "no_sa" … */
     bool ours;       /* the last failure was our own: no descriptors, no memory, no ports, a firewall */
     void (*done)(struct connecting *c, int fd, const struct addr *address);
 };
 
 /* done is called once, never inside this call, never after connecting_stop: with the descriptor, which is the
  * receiver's and not watched, or with -1 when no address is left. There is no time limit here. */
-void connecting_start(struct connecting *c, const struct addr *addrs, size_t n,
+void connecting_start(struct connecting *c, const struct ipsec_rule *rule, const struct addr *addrs, size_t n,
                       void (*done)(struct connecting *c, int fd, const struct addr *address));
 void connecting_stop(struct connecting *c); /* everything is closed; safe at any time, also twice */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "backends/fronts.h"
+#include "backends/ipsec.h"
 #include "backends/lineup.h"
 #include "backends/orders.h"
 #include "backends/places.h"
@@ -13,7 +14,6 @@
 
 enum { TEXT_MAX = 512 };
 
-static const char *const link_words[] = { "tls", "starttls", "loopback", "clear", "ipsec" };
 static const char *const health_words[] = { "up", "due", "avoided" };
 
 static enum control_status write_status(struct json *j)
@@ -41,6 +41,16 @@ static const char *state_of(const struct member *m, struct health_view health)
     return orders_drain(m) ? "drain" : m->config->standby ? "standby" : "up";
 }
 
+/* Counts are the site's, not the member's. */
+static void write_ipsec(const struct site *site, struct json *j)
+{
+    if (site->config->security != SECURITY_IPSEC)
+        return;
+    json_number(j, "reqid", site->config->ipsec.reqid);
+    for (enum ipsec_count i = 0; i < IPSEC_COUNTS; i++)
+        json_number(j, ipsec_count_names[i], (int64_t)ipsec_counted(site->config, i));
+}
+
 static void write_member(const struct member *m, enum protocol p, struct json *j)
 {
     struct health_view health = member_look(m, p);
@@ -50,7 +60,8 @@ static void write_member(const struct member *m, enum protocol p, struct json *j
     json_word(j, "member", m->config->host);
     json_number(j, "port", m->port[p]);
     json_word(j, "proto", protocol_names[p]);
-    json_word(j, "link", link_words[m->site->config->security]);
+    json_word(j, "link", security_names[m->site->config->security]);
+    write_ipsec(m->site, j);
     json_word(j, "state", state_of(m, health));
     json_number(j, "weight", m->config->weight);
     json_number(j, "sessions", (int64_t)fronts_visits_of(m, p));

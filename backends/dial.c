@@ -9,6 +9,8 @@
 #include "backends/choice.h"
 #include "backends/orders.h"
 #include "backends/connecting.h"
+#include "backends/ipsec.h"
+#include "backends/ipsec_wait.h"
 #include "backends/reach.h"
 #include "proxy/base/pack.h"
 
@@ -22,8 +24,9 @@ enum dial_state {
     DIAL_WAITING,   /* for its start, or for its turn at the place */
     DIAL_RESOLVING, /* a member's host name */
     DIAL_CONNECTING,
-    DIAL_CONNECTED, /* … and waiting for its turn at the place */
-    DIAL_MOVING,    /* connected, sessions on the former member are ending */
+    DIAL_UNPROTECTED, /* no IPsec association yet: connecting again and again */
+    DIAL_CONNECTED,   /* … and waiting for its turn at the place */
+    DIAL_MOVING,      /* connected, sessions on the former member are ending */
 };
 
 struct dial {
@@ -42,6 +45,8 @@ struct dial {
     struct addr address;
     struct claim claim;
     struct hostname_wait name;
+    struct ipsec_rule rule;
+    struct ipsec_wait wait;
     struct connecting connecting;
     struct alarm limit;
     struct later later;
@@ -83,6 +88,7 @@ struct dial *dial_new(const struct dial_order *order, struct lease *lease, dial_
     d->owner = owner;
     d->fd = -1;
     d->ends_ms = loop_now_ms() + order->ms_left;
+    d->rule = ipsec_rule_of(order->site->config);
     if (order->mailbox.n > 0)
         memcpy(d->mailbox, order->mailbox.at, order->mailbox.n);
     d->order.mailbox.at = d->mailbox;
@@ -114,6 +120,7 @@ static void leave_member(struct dial *d, const char *why, bool fault)
 {
     hostname_cancel(&d->name);
     connecting_stop(&d->connecting);
+    ipsec_wait_end(&d->wait);
     if (fault)
         member_fault(d->member, d->order.protocol, d->trial, "dial", span_of(why));
     else if (d->trial)
@@ -176,9 +183,107 @@ static void hand_over(struct dial *d)
     }
 }
 
+static size_t count_untried(const struct dial *d)
+{
+    const struct site *site = d->order.site;
+    size_t n = 0;
+    for (size_t i = 0; i < site->n_members; i++)
+        n += (d->used >> i & 1) == 0 && !site->members[i].config->drain;
+    return n;
+}
+
+/* ---- IPsec ---- */
+
+static void on_connected(struct connecting *c, int fd, const struct addr *address);
+
+static struct addr only_address(const struct dial *d)
+{
+    struct addr a = d->member->config->literal;
+    a.port = d->member->port[d->order.protocol];
+    return a;
+}
+
+static void on_sa_again(struct ipsec_wait *w)
+{
+    struct dial *d = OWNER_OF(w, struct dial, wait);
+    struct addr to = only_address(d);
+    if (d->state != DIAL_UNPROTECTED || d->connecting.open > 0)
+        return;
+    connecting_stop(&d->connecting); /* whose failure may not have been told yet */
+    connecting_start(&d->connecting, &d->rule, &to, 1, on_connected);
+}
+
+static void give_up_sa(struct dial *d, enum ipsec_count as, const char *why, bool fault)
+{
+    ipsec_count(d->order.site, as);
+    leave_member(d, why, fault);
+    go_on(d);
+}
+
+/* The time for it starts with the first attempt that found no association; a later one only goes on waiting. What is
+ * there and cannot be used will not get better by waiting. */
+static void await_sa(struct dial *d)
+{
+    struct addr to = only_address(d);
+    struct ipsec_pair pair = ipsec_pair_to(&to);
+    int64_t ms = count_untried(d) > 0 ? left_ms(d) / 2 : left_ms(d);
+    if (d->state == DIAL_UNPROTECTED)
+        return;
+    enum ipsec_verdict v = ipsec_look(&d->rule, &pair);
+    if (ipsec_is_bad(v)) {
+        ipsec_report(d->order.site, &d->rule, &pair);
+        give_up_sa(d, IPSEC_REFUSED, ipsec_words[v], true);
+        return;
+    }
+    ipsec_count(d->order.site, IPSEC_WAITED);
+    if (ipsec_wait_begin(&d->wait, d->order.site, &to, on_sa_again))
+        set_limit(d, DIAL_UNPROTECTED, ms < IPSEC_WAIT_MS ? ms : IPSEC_WAIT_MS);
+    else
+        give_up_sa(d, IPSEC_WAITED_IN_VAIN, "no_memory", false);
+}
+
+/* Half an association lets a connection try and never succeed. */
+static const char *why_unprotected(struct dial *d, const char *otherwise)
+{
+    struct addr to = only_address(d);
+    struct ipsec_pair pair = ipsec_pair_to(&to);
+    enum ipsec_verdict v = d->rule.reqid != 0 ? ipsec_report(d->order.site, &d->rule, &pair) : IPSEC_GOOD;
+    return v != IPSEC_GOOD ? ipsec_words[v] : otherwise;
+}
+
+/* The last attempt may just have found an association: then it has as long as any other. */
+static void on_sa_late(struct dial *d)
+{
+    if (d->connecting.open > 0)
+        set_limit(d, DIAL_CONNECTING, d->part_ms < left_ms(d) ? d->part_ms : left_ms(d));
+    else
+        give_up_sa(d, IPSEC_WAITED_IN_VAIN, why_unprotected(d, ipsec_words[IPSEC_NO_SA]), true);
+}
+
+/* Connected, so something carried it: is that worth a password? False: not this member. */
+static bool is_protected(struct dial *d)
+{
+    struct ipsec_pair pair = ipsec_pair_of(d->fd, &d->address);
+    enum ipsec_verdict v = d->rule.reqid != 0 ? ipsec_report(d->order.site, &d->rule, &pair) : IPSEC_GOOD;
+    struct linger at_once = { .l_onoff = 1 };
+    if (v == IPSEC_GOOD)
+        return true;
+    ipsec_count(d->order.site, IPSEC_REFUSED);
+    setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once); /* not a packet more than one RST */
+    close(d->fd);
+    d->fd = -1;
+    leave_member(d, ipsec_words[v], true);
+    return false;
+}
+
 static void on_connected(struct connecting *c, int fd, const struct addr *address)
 {
     struct dial *d = OWNER_OF(c, struct dial, connecting);
+    if (fd < 0 && d->rule.reqid != 0 && strcmp(c->why, ipsec_words[IPSEC_NO_SA]) == 0) {
+        await_sa(d);
+        return;
+    }
+    ipsec_wait_end(&d->wait);
     if (fd < 0) {
         leave_member(d, c->why, !c->ours);
         go_on(d);
@@ -186,7 +291,10 @@ static void on_connected(struct connecting *c, int fd, const struct addr *addres
     }
     d->fd = fd;
     d->address = *address;
-    hand_over(d);
+    if (is_protected(d))
+        hand_over(d);
+    else
+        go_on(d);
 }
 
 /* The addresses that may be dialled, with the member's port; the reason of the last that may not. */
@@ -217,7 +325,7 @@ static void connect_to(struct dial *d, const struct addr *addrs, size_t n, const
     }
     d->attempted = true;
     d->state = DIAL_CONNECTING;
-    connecting_start(&d->connecting, to, n_allowed, on_connected);
+    connecting_start(&d->connecting, &d->rule, to, n_allowed, on_connected);
 }
 
 static void on_name(struct hostname_wait *w)
@@ -227,15 +335,6 @@ static void on_name(struct hostname_wait *w)
     size_t n;
     const struct addr *addrs = hostname_addrs(d->member->hostname, &n, &why);
     connect_to(d, addrs, n, why);
-}
-
-static size_t count_untried(const struct dial *d)
-{
-    const struct site *site = d->order.site;
-    size_t n = 0;
-    for (size_t i = 0; i < site->n_members; i++)
-        n += (d->used >> i & 1) == 0 && !site->members[i].config->drain;
-    return n;
 }
 
 static void visit(struct dial *d, const struct member *m)
@@ -333,8 +432,11 @@ static void on_limit(struct alarm *a)
         go_on(d);
         break;
     case DIAL_CONNECTING:
-        leave_member(d, "timeout", d->part_ms >= FAULT_MS);
+        leave_member(d, why_unprotected(d, "timeout"), d->part_ms >= FAULT_MS);
         go_on(d);
+        break;
+    case DIAL_UNPROTECTED:
+        on_sa_late(d);
         break;
     case DIAL_WAITING:
     case DIAL_CONNECTED:
@@ -383,6 +485,7 @@ void dial_free(struct dial **dial)
     alarm_clear(&d->limit);
     hostname_cancel(&d->name);
     connecting_stop(&d->connecting);
+    ipsec_wait_end(&d->wait);
     places_unclaim(&d->claim);
     if (d->trial)
         health_end_trial(d->member->health[d->order.protocol]);

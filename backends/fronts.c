@@ -8,6 +8,7 @@
 
 #include "backends/checks.h"
 #include "backends/dial.h"
+#include "backends/ipsec.h"
 #include "backends/orders.h"
 #include "backends/table.h"
 #include "proxy/net/deadline.h"
@@ -42,8 +43,9 @@ struct visit {
     const struct member *member; /* NULL while it dials, and for one that the configuration no longer has */
     bool trial;                  /* health waits for how its login ends */
     struct lease lease;
-    struct dial *dial;  /* NULL when it is done */
-    struct alarm start; /* of a dial that waits for its turn at a site in trouble */
+    struct ipsec_link ipsec; /* watched, or its rule's reqid is 0 */
+    struct dial *dial;       /* NULL when it is done */
+    struct alarm start;      /* of a dial that waits for its turn at a site in trouble */
 };
 
 static struct {
@@ -63,6 +65,7 @@ static void visit_free(struct visit *v)
     dial_free(&v->dial);
     alarm_clear(&v->start);
     places_release(&v->lease);
+    ipsec_unwatch(&v->ipsec);
     if (v->trial)
         health_end_trial(v->member->health[v->protocol]);
     table_remove(&v->front->by_id, &v->by_id);
@@ -100,12 +103,21 @@ static struct visit *new_visit(struct front *f, uint64_t id, uint8_t protocol)
     return v;
 }
 
+static void send_revoke(const struct visit *v, enum revoke_why why)
+{
+    struct message m = { .type = MSG_REVOKE, .id = v->id, .revoke = { .why = (uint8_t)why } };
+    if (!ipc_send(v->front->channel, &m))
+        log_say(LOG_WARNING, "backends", "a front does not read: a session that should end cannot be told");
+}
+
 static void on_revoke(struct lease *l)
 {
-    struct visit *v = OWNER_OF(l, struct visit, lease);
-    struct message m = { .type = MSG_REVOKE, .id = v->id, .revoke = { .why = REVOKE_MOVED } };
-    if (!ipc_send(v->front->channel, &m))
-        log_say(LOG_WARNING, "backends", "a front does not read: a session that should move cannot be told");
+    send_revoke(OWNER_OF(l, struct visit, lease), REVOKE_MOVED);
+}
+
+static void on_bad_link(struct ipsec_link *l)
+{
+    send_revoke(OWNER_OF(l, struct visit, ipsec), REVOKE_IPSEC);
 }
 
 static void answer_no(struct front *f, uint64_t id, enum dial_status status, const char *why)
@@ -134,6 +146,13 @@ static bool answer_yes(const struct visit *v, const struct dial_result *result, 
     return ipc_send(v->front->channel, &m);
 }
 
+static void guard(struct visit *v, const struct site *site, const struct ipsec_rule *rule,
+                  const struct ipsec_pair *pair)
+{
+    v->ipsec = (struct ipsec_link){ .site = site, .rule = *rule, .pair = *pair, .bad = on_bad_link };
+    ipsec_watch(&v->ipsec);
+}
+
 static void on_dialed(void *owner, const struct dial_result *result)
 {
     struct visit *v = owner;
@@ -147,6 +166,10 @@ static void on_dialed(void *owner, const struct dial_result *result)
     }
     v->member = result->member;
     v->trial = result->trial;
+    struct ipsec_rule rule = ipsec_rule_of(v->member->site->config);
+    struct ipsec_pair pair = ipsec_pair_of(result->fd, &result->address);
+    if (rule.reqid != 0)
+        guard(v, v->member->site, &rule, &pair);
     bool taken = answer_yes(v, result, ms);
     close(result->fd);
     if (!taken)
@@ -302,19 +325,74 @@ static bool on_outcome(struct front *f, const struct message *m)
     return true;
 }
 
+/* ---- IPsec: what a front may send ---- */
+
+static void answer_confirm(struct front *f, uint64_t id, enum ipsec_verdict v)
+{
+    struct message m = {
+        .type = MSG_IPSEC_CONFIRMED,
+        .id = id,
+        .ipsec_confirmed = {.good = v == IPSEC_GOOD, .why = span_of(ipsec_words[v])}
+    };
+    if (!ipc_send(f->channel, &m))
+        log_say(LOG_DEBUG, "backends", "a front does not read: an answer is lost");
+}
+
+/* The last look before a credential. A connection that was dialled under another configuration, or that is not this
+ * process's to guard, gets none. */
+static bool on_confirm(struct front *f, const struct message *m)
+{
+    struct visit *v = find_visit(f, m->id);
+    if (v == NULL || v->dial != NULL || v->ipsec.rule.reqid == 0) {
+        answer_confirm(f, m->id, IPSEC_UNGUARDED);
+        return true;
+    }
+    enum ipsec_verdict verdict = ipsec_report(v->ipsec.site, &v->ipsec.rule, &v->ipsec.pair);
+    if (verdict != IPSEC_GOOD && v->ipsec.site != NULL)
+        ipsec_count(v->ipsec.site, IPSEC_REFUSED);
+    answer_confirm(f, m->id, verdict);
+    return true;
+}
+
+/* A link that was dialled by a predecessor is judged before bytes flow through it again. No association at all does not
+ * end it: the kernel lets nothing out until there is one. */
+static void take_link(struct visit *v, const struct site *site, const struct msg_hold *hold)
+{
+    struct ipsec_rule rule = { (uint32_t)hold->reqid, hold->mode, hold->algorithms };
+    struct ipsec_pair pair = { .local = hold->local, .peer = hold->backend };
+    struct message m = { .type = MSG_IPSEC_GUARDED, .id = v->id };
+    enum ipsec_verdict verdict = ipsec_look(&rule, &pair);
+    guard(v, site, &rule, &pair);
+    if (ipsec_is_bad(verdict)) {
+        ipsec_unwatch(&v->ipsec);
+        ipsec_report(site, &rule, &pair);
+        if (site != NULL)
+            ipsec_count(site, IPSEC_ENDED);
+        send_revoke(v, REVOKE_IPSEC);
+    } else if (!ipc_send(v->front->channel, &m)) {
+        log_say(LOG_WARNING, "backends", "a front does not read: a session that may go on cannot be told");
+    }
+}
+
+/* ---- what a front holds ---- */
+
 static bool on_hold(struct front *f, const struct message *m)
 {
-    const struct site *site = site_find(m->hold.site);
-    if (m->hold.protocol >= PROTOCOLS)
+    const struct msg_hold *hold = &m->hold;
+    const struct site *site = site_find(hold->site);
+    bool has_place = hold->member != 0 && site != NULL && site->config->affinity == AFFINITY_MAILBOX;
+    if (hold->protocol >= PROTOCOLS || hold->reqid > UINT32_MAX)
         return false;
-    if (m->hold.member == 0 || site == NULL || site->config->affinity != AFFINITY_MAILBOX ||
-        find_visit(f, m->id) != NULL)
+    if ((!has_place && hold->reqid == 0) || find_visit(f, m->id) != NULL)
         return true;
-    struct visit *v = new_visit(f, m->id, m->hold.protocol);
+    struct visit *v = new_visit(f, m->id, hold->protocol);
     if (v == NULL)
         return true; /* one mailbox may be in two places for a while: better than to end sessions */
-    v->member = site_member(site, m->hold.member);
-    if (!places_hold(&v->lease, site->number, m->hold.mailbox, m->hold.member, m->hold.signed_in != 0))
+    v->member = site != NULL ? site_member(site, hold->member) : NULL;
+    bool placed = has_place && places_hold(&v->lease, site->number, hold->mailbox, hold->member, hold->signed_in != 0);
+    if (hold->reqid != 0)
+        take_link(v, site, hold);
+    else if (!placed)
         visit_free(v);
     return true;
 }
@@ -328,7 +406,7 @@ static bool on_held(struct front *f, const struct message *m UNUSED)
 
 static bool (*const handlers[MSG_TYPES])(struct front *f, const struct message *m) = {
     [MSG_DIAL] = on_dial, [MSG_CANCEL] = on_cancel, [MSG_DIAL_OUTCOME] = on_outcome,
-    [MSG_HOLD] = on_hold, [MSG_HELD] = on_held,
+    [MSG_HOLD] = on_hold, [MSG_HELD] = on_held,     [MSG_IPSEC_CONFIRM] = on_confirm,
 };
 
 static void front_free(struct front *f)

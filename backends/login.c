@@ -49,15 +49,15 @@ static bool can_be_said(const struct login *l)
 
 /* Everything that was sent has been read. Bytes that are left came before the question; only the untagged lines of an
  * IMAP store that already took the credential may do that. */
-static void speak(struct login *l, struct span left, struct buf *out)
+static bool is_our_turn(struct login *l, struct span left)
 {
-    if (left.n > 0 && !(l->credential_sent && left.at[0] == '*')) {
+    if (left.n > 0 && !(l->credential_sent && left.at[0] == '*'))
         login_fault(l, "unasked");
-        return;
-    }
-    login_say *say = l->say;
-    l->say = NULL;
-    say(l);
+    return !l->ended;
+}
+
+static void send_line(struct login *l, struct buf *out)
+{
     if (!l->ended) {
         if (!buf_add(out, buf_span(&l->line)))
             login_end(l, LOGIN_TEMPORARY, "no_memory");
@@ -68,10 +68,22 @@ static void speak(struct login *l, struct span left, struct buf *out)
     buf_clear(&l->line);
 }
 
+static void speak(struct login *l, struct span left, struct buf *out)
+{
+    if (!is_our_turn(l, left))
+        return;
+    login_say *say = l->say;
+    l->say = NULL;
+    say(l);
+    l->withheld = !l->ended && l->credential_in_line && l->order->must_confirm && !l->confirmed;
+    if (!l->withheld)
+        send_line(l, out);
+}
+
 static enum login_step step(struct login *l)
 {
     if (!l->ended)
-        return l->handshake ? LOGIN_START_TLS : LOGIN_MORE;
+        return l->handshake ? LOGIN_START_TLS : l->withheld ? LOGIN_CONFIRM : LOGIN_MORE;
     l->answer.credential_sent = l->credential_sent;
     l->answer.text = buf_span(&l->text);
     l->answer.capabilities = l->after.n > 0 ? buf_span(&l->after) : SPAN_NONE;
@@ -83,7 +95,7 @@ enum login_step login_feed(struct login *l, struct span *in, struct buf *out)
 {
     if (!l->greeted && !can_be_said(l))
         login_fault(l, "unwritable");
-    while (!l->ended && !l->handshake && l->dialogue->take(l, in))
+    while (!l->ended && !l->handshake && !l->withheld && l->dialogue->take(l, in))
         ;
     if (l->handshake && in->n > 0)
         login_fault(l, "bytes_after_starttls");
@@ -96,7 +108,7 @@ enum login_step login_feed(struct login *l, struct span *in, struct buf *out)
 void login_start_tls(struct login *l)
 {
     l->handshake = true;
-    l->asked_list = l->xclient = false;
+    l->asked_list = l->xclient = l->has_mechanism = l->has_stls = false;
     buf_clear(&l->listed);
     buf_clear(&l->text);
     buf_clear(&l->alerts);
@@ -113,6 +125,23 @@ enum login_step login_protected(struct login *l, struct buf *out)
     if (!l->ended && l->say != NULL)
         speak(l, SPAN_NONE, out);
     return step(l);
+}
+
+enum login_step login_confirmed(struct login *l, struct span in, struct buf *out)
+{
+    assert(l->withheld || l->ended);
+    l->confirmed = true;
+    l->withheld = false;
+    if (is_our_turn(l, in))
+        send_line(l, out);
+    return step(l);
+}
+
+bool login_wants_tls(const struct login *l, bool listed)
+{
+    if (l->secured)
+        return false;
+    return l->order->starttls || (l->order->starttls_if_offered && listed && !l->tls_refused);
 }
 
 bool login_count(struct login *l, size_t bytes)

@@ -17,9 +17,11 @@ enum { SITE_INPUT_MAX = 65536 /* everything a back end may say up to the end of 
 struct login_order {
     const struct site_config *site;
     enum protocol protocol;
-    bool implicit_tls; /* the conn is protected before the greeting */
-    bool starttls;     /* the site's security: it must become protected, or nothing is said */
-    bool may_forward;  /* client_info: a verified TLS, IPsec or loopback link, and not switched off */
+    bool implicit_tls;        /* the conn is protected before the greeting */
+    bool starttls;            /* the site's security: it must become protected, or nothing is said */
+    bool starttls_if_offered; /* inside IPsec: clear text is good enough, TLS is better */
+    bool must_confirm;        /* inside IPsec: LOGIN_CONFIRM before the credential */
+    bool may_forward;         /* client_info: a verified TLS, IPsec or loopback link, and not switched off */
     enum sasl_mechanism client_mechanism; /* bearer mechanisms are handed through; all others bring a password */
     struct span user;                     /* whose credential it is, by the name at the store */
     struct span authzid; /* whose mailbox is asked for, when that is another one (RFC 4616): only SASL can say it */
@@ -31,6 +33,7 @@ struct login_order {
 enum login_step {
     LOGIN_MORE,      /* send what was written, come again with more input */
     LOGIN_START_TLS, /* nothing left to send, no input left over: do the handshake, then say login_protected */
+    LOGIN_CONFIRM,   /* nothing left to send; may the credential go? Say login_confirmed, or let go of the login */
     LOGIN_DONE,      /* see answer; what follows in the input belongs to the session */
 };
 
@@ -67,6 +70,9 @@ void login_free(struct login **l);                        /* wipes */
 enum login_step login_feed(struct login *l, struct span *in, struct buf *out) MUST_CHECK;
 enum login_step login_protected(struct login *l,
                                 struct buf *out) MUST_CHECK; /* after the handshake of LOGIN_START_TLS */
+
+/* After LOGIN_CONFIRM: the credential is added to out. in: what arrived since, which nobody asked for. */
+enum login_step login_confirmed(struct login *l, struct span in, struct buf *out) MUST_CHECK;
 
 const char *login_stage(
     const struct login *l);                /* "greeting", "starttls", "capability", "login", "after": for the log */

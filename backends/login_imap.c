@@ -46,7 +46,7 @@ static void say_login(struct login *l);
 
 static void imap_next(struct login *l)
 {
-    if (l->order->starttls && !l->secured) {
+    if (login_wants_tls(l, listed(l, "STARTTLS"))) {
         if (l->listed.n > 0 && !listed(l, "STARTTLS"))
             login_fault(l, "no_starttls");
         else
@@ -262,10 +262,14 @@ static void on_command_reply(struct login *l, const struct imap_reply *reply)
 {
     switch (l->stage) {
     case AT_STARTTLS:
-        if (reply->status == IMAP_OK)
+        if (reply->status == IMAP_OK) {
             login_start_tls(l);
-        else
+        } else if (l->order->starttls_if_offered) {
+            l->tls_refused = true;
+            imap_next(l);
+        } else {
             login_fault(l, "starttls_refused");
+        }
         break;
     case AT_CAPABILITY: /* NO and BAD: a bare dialect, which is talked to without any */
         if (reply->capabilities.at != NULL)

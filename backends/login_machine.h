@@ -35,6 +35,9 @@ struct login {
     enum login_stage stage;
     bool greeted, handshake, secured, ended;
     bool credential_in_line, credential_sent;
+    bool withheld; /* the credential is in `line` and waits to be confirmed */
+    bool confirmed;
+    bool tls_refused; /* it was offered, and then was not to be had */
     enum login_awaits awaits;
     size_t taken_bytes;
     login_say *say;
@@ -51,8 +54,11 @@ struct login {
 
     enum pop3_asked asked[3]; /* POP3: replies that must come, in this order */
     size_t n_asked;
-    bool xclient, in_capa, has_mechanism;
+    bool xclient, in_capa, has_mechanism, has_stls;
 };
+
+/* STARTTLS or STLS, which is listed or must be there, is to be asked for; the list is there or not needed. */
+bool login_wants_tls(const struct login *l, bool listed);
 
 /* login.c: ends of a login. The first one counts. */
 void login_end(struct login *l, enum login_outcome outcome, const char *why);

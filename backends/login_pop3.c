@@ -116,11 +116,17 @@ static void say_login(struct login *l)
         write_auth(l);
 }
 
+/* What is not needed is not asked: a store of before RFC 2449 may dislike the question. */
+static bool needs_list(const struct login *l)
+{
+    return choose(l) == FORM_LISTED_SASL || (l->order->starttls_if_offered && !l->secured);
+}
+
 static void pop3_next(struct login *l)
 {
-    if (l->order->starttls && !l->secured)
+    if (login_wants_tls(l, l->has_stls))
         l->say = say_stls;
-    else if (choose(l) == FORM_LISTED_SASL && !l->asked_list)
+    else if (needs_list(l) && !l->asked_list)
         l->say = say_capa;
     else
         l->say = say_login;
@@ -155,6 +161,8 @@ static void on_capa_line(struct login *l, struct span line)
         return;
     if (span_eq_nocase(word, SPAN("XCLIENT")))
         l->xclient = true;
+    if (span_eq_nocase(word, SPAN("STLS")))
+        l->has_stls = true;
     if (!span_eq_nocase(word, SPAN("SASL")))
         return;
     while (span_word(&line, &word))
@@ -163,10 +171,14 @@ static void on_capa_line(struct login *l, struct span line)
 
 static void on_capa(struct login *l, const struct pop3_reply *reply)
 {
-    if (reply->status == POP3_OK)
+    if (reply->status == POP3_OK) {
         l->in_capa = true;
-    else
+    } else if (choose(l) == FORM_LISTED_SASL) {
         login_fault(l, "no_mechanism");
+    } else {
+        l->asked_list = true;
+        pop3_next(l);
+    }
 }
 
 static void on_signed_in(struct login *l, const struct pop3_reply *reply)
@@ -183,10 +195,14 @@ static void on_answer(struct login *l, enum pop3_asked to, const struct pop3_rep
 {
     switch (to) {
     case ASKED_STLS:
-        if (reply->status == POP3_OK)
+        if (reply->status == POP3_OK) {
             login_start_tls(l);
-        else
+        } else if (l->order->starttls_if_offered) {
+            l->tls_refused = true;
+            pop3_next(l);
+        } else {
             login_fault(l, "starttls_refused");
+        }
         break;
     case ASKED_CAPA:
         on_capa(l, reply);

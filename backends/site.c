@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backends/ipsec.h"
 #include "proxy/net/hash.h"
 #include "proxy/net/loop.h"
 
@@ -147,6 +148,7 @@ static void log_state(const struct member *m, enum protocol p, const char *state
     log_text(&l, "why", why);
     if (view.state != HEALTH_UP)
         log_number(&l, "for_s", left_ms > 0 ? (left_ms + 999) / 1000 : 0);
+    ipsec_log_counts(&l, m->site->config);
     log_end(&l);
 }
 

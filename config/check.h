@@ -20,6 +20,9 @@ void check_sites(const struct check *k);
 /* Those of accounts.* and auth.*. */
 void check_accounts(const struct check *k);
 
+/* And of them, those of security = "ipsec". */
+void check_ipsec(const struct check *k, const struct site_config *s);
+
 /* The line of an option, or of the item it belongs to where it was left out. */
 int check_line(const struct check *k, const void *field, const void *item);
 

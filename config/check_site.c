@@ -77,9 +77,10 @@ static void check_no_tls(const struct check *k, const struct site_config *s)
     };
     for (size_t i = 0; i < COUNT_OF(useless); i++)
         if (useless[i].value[0] != '\0')
-            report_warning(k->report, check_line(k, useless[i].field, s),
-                           "site \"%s\": %s has no effect, security = \"%s\" knows no TLS", s->name, useless[i].name,
-                           s->security == SECURITY_CLEAR ? "clear" : "loopback");
+            report_warning(
+                k->report, check_line(k, useless[i].field, s), "site \"%s\": %s has no effect, security = \"%s\" %s",
+                s->name, useless[i].name, security_names[s->security],
+                s->security == SECURITY_IPSEC ? "trusts ESP, and TLS inside it proves nothing" : "knows no TLS");
 }
 
 static void check_link(const struct check *k, const struct site_config *s)
@@ -92,6 +93,7 @@ static void check_link(const struct check *k, const struct site_config *s)
         check_loopback(k, s);
     if (s->security == SECURITY_CLEAR)
         check_clear(k, s);
+    check_ipsec(k, s);
     if (s->enforce_until && s->exception.until_s == 0 && report_line(k->report, &s->exception.until) == 0)
         report_error(k->report, check_line(k, &s->enforce_until, s), "site \"%s\": enforce_until without until",
                      s->name);

@@ -7,6 +7,7 @@
 #include "config/memory.h"
 
 const char *const protocol_names[PROTOCOLS] = { "imap", "pop3" };
+const char *const security_names[SECURITY_IPSEC + 1] = { "tls", "starttls", "loopback", "clear", "ipsec" };
 
 struct config_block {
     struct config_block *next;
@@ -42,6 +43,14 @@ const char *config_string(struct config *config, struct span s)
     if (copy != NULL && s.n > 0)
         memcpy(copy, s.at, s.n);
     return copy;
+}
+
+bool config_has_ipsec(const struct config *config)
+{
+    for (size_t i = 0; i < config->n_sites; i++)
+        if (config->sites[i].security == SECURITY_IPSEC)
+            return true;
+    return false;
 }
 
 ptrdiff_t config_site(const struct config *config, struct span name)

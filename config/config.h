@@ -14,7 +14,17 @@ enum protocol { IMAP, POP3, PROTOCOLS };
 enum tls_mode { TLS_MODE_IMPLICIT, TLS_MODE_STARTTLS, TLS_MODE_NONE };
 enum tls_version { TLS_VERSION_1_0, TLS_VERSION_1_1, TLS_VERSION_1_2, TLS_VERSION_1_3 };
 enum log_target { LOG_TO_STDERR, LOG_TO_SYSLOG, LOG_TO_FILE };
-enum site_security { SECURITY_TLS, SECURITY_STARTTLS, SECURITY_LOOPBACK, SECURITY_CLEAR };
+enum site_security { SECURITY_TLS, SECURITY_STARTTLS, SECURITY_LOOPBACK, SECURITY_CLEAR, SECURITY_IPSEC };
+enum ipsec_mode { IPSEC_TRANSPORT, IPSEC_TUNNEL };
+enum ipsec_tls { IPSEC_TLS_IF_OFFERED, IPSEC_TLS_NEVER };
+enum ipsec_algorithm {
+    IPSEC_AES_GCM,
+    IPSEC_AES_CBC_SHA2,
+    IPSEC_CHACHA20,
+    IPSEC_AES_CBC_SHA1,
+    IPSEC_3DES_SHA1,
+    IPSEC_ALGORITHMS
+};
 enum site_mechanism { MECHANISM_AUTO, MECHANISM_LOGIN, MECHANISM_PLAIN };
 enum client_info { CLIENT_INFO_AUTO, CLIENT_INFO_OFF, CLIENT_INFO_PROXY2 };
 enum affinity { AFFINITY_MAILBOX, AFFINITY_NONE };
@@ -22,7 +32,9 @@ enum site_credentials { CREDENTIALS_CLIENT }; /* the site gets what the client g
 enum directory_driver { DIRECTORY_FILE };
 enum verifier_driver { VERIFIER_SITE }; /* the home site judges */
 
-extern const char *const protocol_names[PROTOCOLS]; /* "imap", "pop3" */
+extern const char *const protocol_names[PROTOCOLS];               /* "imap", "pop3" */
+extern const char *const security_names[SECURITY_IPSEC + 1];      /* "tls", … */
+extern const char *const ipsec_algorithm_names[IPSEC_ALGORITHMS]; /* "aes-gcm", … */
 
 struct networks {
     struct network *at;
@@ -86,6 +98,15 @@ struct backend_config {
     uint16_t imap_port, pop3_port; /* 0: the site's */
 };
 
+/* The associations that may carry a site's clear text. */
+struct ipsec_config {
+    int64_t reqid; /* 1 to 4294967295; 0 where security is something else */
+    enum ipsec_mode mode;
+    struct strings algorithms; /* empty: the default set */
+    enum ipsec_tls tls;        /* inside ESP */
+};
+unsigned ipsec_algorithms(const struct ipsec_config *ipsec); /* a set: bit 1 << enum ipsec_algorithm */
+
 enum { SITES_MAX = 1024, BACKENDS_MAX = 64 /* of one site */ };
 
 struct site_config {
@@ -95,17 +116,18 @@ struct site_config {
     enum site_security security;
     bool serves[PROTOCOLS];
     uint16_t port[PROTOCOLS]; /* tls 993/995, else 143/110; 0 where it does not serve */
-    const char *ca_file;      /* absolute path; "": tls.ca_file */
-    const char *verify_name;  /* "": the host name of the back end */
-    const char *pin_sha256;   /* hex or base64 of the SHA-256 of the leaf's SubjectPublicKeyInfo; "": none */
-    bool verify;              /* false: verify = "none", WEAK */
-    const char *user_format;  /* %u %n %d %t %% */
+    struct ipsec_config ipsec;
+    const char *ca_file;     /* absolute path; "": tls.ca_file */
+    const char *verify_name; /* "": the host name of the back end */
+    const char *pin_sha256;  /* hex or base64 of the SHA-256 of the leaf's SubjectPublicKeyInfo; "": none */
+    bool verify;             /* false: verify = "none", WEAK */
+    const char *user_format; /* %u %n %d %t %% */
     enum site_credentials credentials;
     enum site_mechanism mechanism;
     enum client_info client_info;
     enum affinity affinity;
     const char *capabilities;      /* IMAP, after login; "" when left out */
-    const char *pop3_capabilities; /* "UIDL TOP PIPELINING" by default */
+    const char *pop3_capabilities; /* "UIDL TOP PIPELINING" by default, "" with ipsec */
     struct strings bearer;         /* "XOAUTH2", "OAUTHBEARER": what its stores list */
     struct strings temporary_texts;
     struct networks networks; /* the addresses that its back ends may have; empty: any */
@@ -210,6 +232,8 @@ bool config_dump(const struct config *config, unsigned roles, struct buf *to) MU
 
 /* The options as the body of a manual page (roff). */
 bool config_manual(struct buf *to) MUST_CHECK;
+
+bool config_has_ipsec(const struct config *config); /* a site with security = "ipsec" */
 
 /* Site by name, or -1. */
 ptrdiff_t config_site(const struct config *config, struct span name);

@@ -72,6 +72,12 @@ static bool add_log_to(struct buf *to, enum log_target target, const char *file)
     return add_string(to, target == LOG_TO_STDERR ? "stderr" : target == LOG_TO_SYSLOG ? "syslog" : file);
 }
 
+/* libconfig takes a number of more than 32 bits for one only with its mark. */
+static bool add_number(struct buf *to, int64_t number)
+{
+    return buf_printf(to, "%" PRId64 "%s", number, number > INT32_MAX || number < INT32_MIN ? "L" : "");
+}
+
 static bool add_value(struct buf *to, const struct option *o, const void *base)
 {
     const char *field = (const char *)base + o->at;
@@ -80,7 +86,7 @@ static bool add_value(struct buf *to, const struct option *o, const void *base)
     case KIND_BOOL:
         return buf_add_text(to, option_number(o, base) != 0 ? "true" : "false");
     case KIND_INT:
-        return buf_printf(to, "%" PRId64, option_number(o, base));
+        return add_number(to, option_number(o, base));
     case KIND_CHOICE:
         return buf_printf(to, "\"%s\"", option_choice_name(o, option_number(o, base)));
     case KIND_ADDRESS:

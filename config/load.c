@@ -196,7 +196,17 @@ static void load_group(struct load *l, const struct section *section, void *base
 
 /* --- what follows from other options --- */
 
-static void complete(struct config *config)
+/* A dump (which has no text to report on) says everything; of a store from before RFC 2449 nothing can be assumed. */
+static void complete_pop3(struct config *config, const struct report *report)
+{
+    for (size_t i = 0; i < config->n_sites && report->text != NULL; i++) {
+        struct site_config *site = &config->sites[i];
+        if (site->security != SECURITY_IPSEC && report_line(report, &site->pop3_capabilities) == 0)
+            site->pop3_capabilities = "UIDL TOP PIPELINING";
+    }
+}
+
+static void complete(struct config *config, const struct report *report)
 {
     static const uint16_t ports[PROTOCOLS][2] = {
         [IMAP] = {143,  993},
@@ -221,6 +231,7 @@ static void complete(struct config *config)
                 site->port[p] = ports[p][site->security == SECURITY_TLS];
         }
     }
+    complete_pop3(config, report);
 }
 
 /* --- whole configurations --- */
@@ -234,7 +245,7 @@ static struct config *load_tree(const config_t *tree, const struct text *text, s
     }
     load_group(&l, &config_section, l.config, config_root_setting(tree));
     if (!report->short_of_memory) {
-        complete(l.config);
+        complete(l.config, report);
         if (text != NULL)
             check_config(l.config, report);
     }

@@ -38,8 +38,14 @@ static const struct choice securities[] = {
     { "starttls", SECURITY_STARTTLS, NULL },
     { "loopback", SECURITY_LOOPBACK, NULL },
     { "clear", SECURITY_CLEAR, NULL },
-    { "ipsec", -1, "this build cannot enforce IPsec yet, and without that the site would be reached in clear text" },
+    { "ipsec", SECURITY_IPSEC, NULL },
     { 0 }
+};
+static const struct choice ipsec_modes[] = {
+    { "transport", IPSEC_TRANSPORT, NULL }, { "tunnel", IPSEC_TUNNEL, NULL }, { 0 }
+};
+static const struct choice ipsec_tls[] = {
+    { "if_offered", IPSEC_TLS_IF_OFFERED, NULL }, { "never", IPSEC_TLS_NEVER, NULL }, { 0 }
 };
 static const struct choice verifications[] = { { "full", true, NULL }, { "none", false, NULL }, { 0 } };
 static const struct choice mechanisms[] = {
@@ -235,6 +241,23 @@ static const struct option service_rows[] = {
 };
 static const struct section service_section = { ROWS(service_rows) };
 
+static const struct option ipsec_rows[] = {
+    { "reqid", KIND_INT, 0, FRONT | BACKENDS, FIELD(struct ipsec_config, reqid), .most = UINT32_MAX, .normal = "0",
+      .help = "The number that the IKE daemon or the admin gives the associations with these back ends; matched exactly, "
+              "so it must be pinned there. Must be given for security = \"ipsec\", from 1 on." },
+    { "mode", KIND_CHOICE, 0, FRONT | BACKENDS, FIELD(struct ipsec_config, mode), .normal = "transport",
+      .choices = ipsec_modes,
+      .help = "The mode of the associations. A tunnel must end at the back end itself." },
+    { "algorithms", KIND_STRINGS, 0, FRONT | BACKENDS, FIELD(struct ipsec_config, algorithms), .most = IPSEC_ALGORITHMS,
+      .rule = &rule_ipsec_algorithm, .normally = "( \"aes-gcm\", \"aes-cbc-sha2\" )",
+      .help = "What the associations may encrypt and authenticate with. One that does anything else is not trusted with "
+              "a password and ends the site's sessions. \"3des-sha1\", all that Windows 2003 can do, is WEAK." },
+    { "tls", KIND_CHOICE, 0, FRONT, FIELD(struct ipsec_config, tls), .normal = "if_offered", .choices = ipsec_tls,
+      .help = "Use STARTTLS or STLS inside ESP where the store offers it, with any certificate, since ESP already proves "
+              "the machine; or never ask." },
+};
+static const struct section ipsec_section = { ROWS(ipsec_rows) };
+
 static const struct option site_rows[] = {
     { "name", KIND_STRING, OPTION_REQUIRED, FRONT | AUTH | BACKENDS, FIELD(struct site_config, name),
       .rule = &rule_site_name, .help = "What the directory map and the log call it." },
@@ -244,8 +267,12 @@ static const struct option site_rows[] = {
     { "security", KIND_CHOICE, 0, FRONT | BACKENDS, FIELD(struct site_config, security), .normal = "tls",
       .choices = securities,
       .help = "How its back ends are reached: TLS at once; TLS after STARTTLS or STLS, and never without; in clear text "
-              "on this machine (\"loopback\": only hosts inside 127.0.0.0/8, ::1 or localhost); or in clear text "
-              "over a network (\"clear\": WEAK, needs networks, reason and until). Nothing else can change it." },
+              "on this machine (\"loopback\": only hosts inside 127.0.0.0/8, ::1 or localhost); in clear text inside "
+              "IPsec that this machine's kernel enforces on each connection (\"ipsec\", see homeward-ipsec(7)); or in "
+              "clear text over a network (\"clear\": WEAK, needs networks, reason and until). Nothing else can change "
+              "it." },
+    { "ipsec", KIND_GROUP, .at = offsetof(struct site_config, ipsec), .section = &ipsec_section,
+      .help = "For security = \"ipsec\": the associations that may carry its connections." },
     { "imap", KIND_SWITCH, .at = offsetof(struct site_config, port[IMAP]), WITH(struct site_config, serves[IMAP]),
       .roles = FRONT | AUTH | BACKENDS, .normal = "on", .section = &service_section,
       .help = "Its IMAP4 service, or \"off\" where it has none." },
@@ -295,11 +322,11 @@ static const struct option site_rows[] = {
     { "capabilities", KIND_STRING, 0, FRONT, FIELD(struct site_config, capabilities), .rule = &rule_capabilities,
       .help = "What its stores can do after an IMAP4 login. What every site can do is shown to clients before it." },
     { "pop3_capabilities", KIND_STRING, 0, FRONT, FIELD(struct site_config, pop3_capabilities),
-      .normal = "UIDL TOP PIPELINING", .rule = &rule_capabilities, .help = "The same for POP3." },
+      .normally = "\"UIDL TOP PIPELINING\"; none with \"ipsec\"", .rule = &rule_capabilities,
+      .help = "The same for POP3." },
     { "temporary_texts", KIND_STRINGS, 0, FRONT, FIELD(struct site_config, temporary_texts), .most = 64,
       .rule = &rule_phrase,
       .help = "Phrases in a refused login by which its stores announce trouble of their own and not a wrong password." },
-    { "ipsec", KIND_UNAVAILABLE, .help = "this build cannot enforce IPsec yet" },
 };
 static const struct section site_section = { ROWS(site_rows),
                                              .item_bytes = sizeof(struct site_config),

@@ -237,6 +237,17 @@ static bool is_account_pattern(struct span s)
 const struct rule rule_account_pattern = { is_account_pattern,
                                            "a name such as \"guest\", \"*-test\" or \"*@old.example.com\"" };
 
+static bool is_ipsec_algorithm(struct span s)
+{
+    for (size_t i = 0; i < IPSEC_ALGORITHMS; i++)
+        if (span_eq(s, span_of(ipsec_algorithm_names[i])))
+            return true;
+    return false;
+}
+const struct rule rule_ipsec_algorithm = {
+    is_ipsec_algorithm, "\"aes-gcm\", \"aes-cbc-sha2\", \"chacha20-poly1305\", \"aes-cbc-sha1\" or \"3des-sha1\""
+};
+
 /* Digits at an offset of a date. */
 static int part(struct span text, size_t at, size_t n)
 {

@@ -21,6 +21,7 @@ extern const struct rule rule_domain;             /* of accounts, short or long 
 extern const struct rule rule_domain_or_none;     /* the same, or "" */
 extern const struct rule rule_account_pattern;    /* a name with * and ? */
 extern const struct rule rule_bearer;             /* XOAUTH2 or OAUTHBEARER */
+extern const struct rule rule_ipsec_algorithm;    /* one of ipsec_algorithm_names */
 
 /* "2027-06-30": seconds since 1970 at the end of that day, UTC; false when there is no such day. */
 bool date_end(struct span text, int64_t *end_s);

@@ -155,6 +155,11 @@ static const char *link_text(const struct site_config *site, char text[512])
         snprintf(text, 512, "clear text over a network: WEAK, until %s, because: %s", site->exception.until,
                  site->exception.reason);
         return text;
+    case SECURITY_IPSEC:
+        snprintf(text, 512, "clear text inside IPsec, which the kernel enforces: ESP, %s, reqid %lld%s",
+                 site->ipsec.mode == IPSEC_TUNNEL ? "tunnel" : "transport", (long long)site->ipsec.reqid,
+                 site->ipsec.tls == IPSEC_TLS_NEVER ? "" : "; TLS too where the store offers it");
+        return text;
     }
     return "unknown";
 }

@@ -70,7 +70,8 @@ static void probe_member(struct probe *p, const struct site_config *site, const 
                                 .verify_name = site->verify_name,
                                 .pin_sha256 = site->pin_sha256,
                                 .min_version = (int)site->tls_min_version,
-                                .ciphers = site->tls_ciphers });
+                                .ciphers = site->tls_ciphers,
+                                .ipsec = ipsec_rule_of(site) });
 }
 
 static void probe_site(struct probe *p, const struct site_config *site)

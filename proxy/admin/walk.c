@@ -6,13 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "backends/associations.h"
 #include "backends/connecting.h"
 #include "proxy/net/conn.h"
 #include "proxy/net/dns.h"
 #include "proxy/wire/imap_command.h"
 
-enum { STEPS_MAX = 12, TEXT_MAX = 400, INPUT_MAX = 65536, DAY_S = 86400, SOON_DAYS = 7 };
+enum { STEPS_MAX = 12, TEXT_MAX = 400, INPUT_MAX = 65536, DAY_S = 86400, SOON_DAYS = 7, NO_SA_US = 200000 };
 
 struct step {
     const char *name;
@@ -108,16 +110,23 @@ static void on_connected(struct connecting *c, int fd, const struct addr *addres
     loop_stop();
 }
 
+static bool try_to_connect(struct walk *w)
+{
+    w->fd = -2;
+    connecting_start(&w->connecting, &w->order->ipsec, w->answer.addrs, w->answer.n, on_connected);
+    while (w->fd == -2 && !w->late)
+        loop_run();
+    return w->fd >= 0;
+}
+
 static bool connect_to(struct walk *w)
 {
     char text[ADDR_TEXT_MAX];
     for (size_t i = 0; i < w->answer.n; i++)
         w->answer.addrs[i].port = w->order->port;
-    w->fd = -2;
     begin(w);
-    connecting_start(&w->connecting, w->answer.addrs, w->answer.n, on_connected);
-    while (w->fd == -2 && !w->late)
-        loop_run();
+    while (!try_to_connect(w) && !w->late && strcmp(w->connecting.why, ipsec_words[IPSEC_NO_SA]) == 0)
+        usleep(NO_SA_US); /* an IKE daemon may be negotiating */
     const char *why = w->fd == -2 ? "timeout" : w->connecting.why;
     connecting_stop(&w->connecting);
     if (w->fd < 0)
@@ -127,6 +136,36 @@ static bool connect_to(struct walk *w)
         return end(w, "tcp", false, "memory is short");
     struct addr peer = conn_peer(w->conn);
     return end(w, "tcp", true, "%s", addr_text(&peer, text));
+}
+
+/* ---- IPsec ---- */
+
+static void on_change(void)
+{
+}
+
+/* Connected inside something: is that worth a password? */
+static bool judge(struct walk *w)
+{
+    const struct ipsec_rule *rule = &w->order->ipsec;
+    struct ipsec_pair pair = { .local = conn_local(w->conn), .peer = conn_peer(w->conn) };
+    const struct association *all = NULL, *culprit = NULL;
+    const char *why = "the kernel does not tell its associations";
+    char text[ASSOCIATION_TEXT_MAX] = "";
+    size_t n = 0;
+    if (rule->reqid == 0)
+        return true;
+    begin(w);
+    bool open = associations_open(on_change, &why);
+    bool read = open && associations_read(&all, &n);
+    enum ipsec_verdict v = read ? ipsec_judge(rule, &pair, all, n, &culprit) : IPSEC_UNREADABLE;
+    if (culprit != NULL)
+        association_text(culprit, text);
+    if (open)
+        associations_close();
+    if (!read)
+        return end(w, "ipsec", false, "%s", why);
+    return end(w, "ipsec", v == IPSEC_GOOD, "%s%s%s", ipsec_words[v], text[0] != '\0' ? ": " : "", text);
 }
 
 /* ---- TLS ---- */
@@ -333,7 +372,7 @@ static bool announce(struct walk *w)
 static bool go(struct walk *w)
 {
     const struct walk_order *o = w->order;
-    if (!resolve(w) || !connect_to(w) || !announce(w) || (o->implicit_tls && !shake(w)) || !greet(w) ||
+    if (!resolve(w) || !connect_to(w) || !judge(w) || !announce(w) || (o->implicit_tls && !shake(w)) || !greet(w) ||
         (o->starttls && !start_tls(w)) || !list(w, "capability"))
         return false;
     bool good = o->user == NULL || (sign_in(w) && look_inside(w));

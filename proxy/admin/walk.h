@@ -2,6 +2,7 @@
 #ifndef PROXY_ADMIN_WALK_H
 #define PROXY_ADMIN_WALK_H
 
+#include "backends/ipsec_judge.h"
 #include "config/config.h"
 #include "proxy/base/json.h"
 
@@ -17,6 +18,7 @@ struct walk_order {
     const char *verify_name, *pin_sha256;
     int min_version;
     const char *ciphers;
+    struct ipsec_rule ipsec;     /* reqid 0: none. Else inside these associations or not at all */
     const char *user, *password; /* NULL: no login */
     int64_t step_ms;
     bool json; /* a line of JSON, else lines for people */

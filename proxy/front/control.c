@@ -109,6 +109,8 @@ static void write_session(const struct session *s, struct json *j)
     if (s->signed_in)
         json_addr(j, "backend", &s->backend);
     json_word(j, "link", session_link_word(s));
+    if (s->ipsec)
+        json_number(j, "reqid", front_site(span_of(s->site_name))->config->ipsec.reqid);
     json_number(j, "age_s", (loop_now_ms() - s->accepted_ms) / SECOND);
     json_number(j, "up_bytes", (int64_t)s->up_bytes);
     json_number(j, "down_bytes", (int64_t)s->down_bytes);

@@ -311,16 +311,18 @@ static void on_main_gone(void *owner UNUSED, const char *why UNUSED)
 
 /* ---- birth ---- */
 
-static struct question *verdict_of(uint64_t id)
+static struct question *verdict_of(uint64_t id, enum message_type answer UNUSED)
 {
     struct session *s = front_session(id);
     return s != NULL && s->signin != NULL ? &s->signin->verdict : NULL;
 }
 
-static struct question *dial_of(uint64_t id)
+static struct question *dial_of(uint64_t id, enum message_type answer)
 {
     struct session *s = front_session(id);
-    return s != NULL && s->signin != NULL ? &s->signin->dial : NULL;
+    if (s == NULL || s->signin == NULL)
+        return NULL;
+    return answer == MSG_IPSEC_CONFIRMED ? &s->signin->confirm : &s->signin->dial;
 }
 
 static bool prepare(struct role *role, struct buf *why)

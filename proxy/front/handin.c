@@ -1,5 +1,6 @@
 /* The hand-in: from a connected member to "you are in". The dialogue itself is a machine without a socket
  * (backends/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us waiting. */
+#include "backends/ipsec_judge.h"
 #include "proxy/front/relay.h"
 #include "proxy/front/signin.h"
 #include "proxy/front/trace.h"
@@ -10,6 +11,7 @@ enum { SITE_READ_BYTES = 16384, ORDINARY_BYTES = 255 /* of a credential: what a 
 
 void handin_end(struct session *s)
 {
+    helper_cancel(&s->signin->confirm);
     alarm_clear(&s->signin->greeting);
     conn_free(&s->site);
     buf_clear(&s->signin->to_site);
@@ -27,12 +29,25 @@ static enum dial_stage stage_of(const struct session *s)
     return STAGE_LOGIN;
 }
 
+/* TLS inside IPsec is an extra: an old store may offer it and not be able to do it. */
+static bool may_do_without_tls(struct session *s)
+{
+    struct signin *in = s->signin;
+    bool may = in->order.starttls_if_offered && stage_of(s) == STAGE_TLS && !login_credential_sent(in->login);
+    in->no_inner_tls = in->no_inner_tls || may;
+    return may;
+}
+
 /* The member's connection or its TLS came to grief. Some stores just hang up on a line that is too long for them: that
  * is not held against the member, or anybody could have it avoided. */
 static void failed(struct session *s, const char *why)
 {
     struct signin *in = s->signin;
     struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
+    if (may_do_without_tls(s)) {
+        signin_redial(s);
+        return;
+    }
     bool sent = in->login != NULL && login_credential_sent(in->login);
     bool ordinary = in->credentials.secret.n <= ORDINARY_BYTES;
     signin_failed(s, &o, stage_of(s), sent && !ordinary ? FAULT_OTHER : FAULT_MEMBER, !sent);
@@ -105,6 +120,8 @@ static void answered(struct session *s)
 static bool flush_site(struct session *s)
 {
     struct buf *out = &s->signin->to_site;
+    if (s->unguarded)
+        return true;
     while (out->n > 0) {
         ssize_t n = conn_write(s->site, out->at, out->n);
         if (n == CONN_AGAIN)
@@ -128,17 +145,60 @@ static bool start_site_tls(struct session *s)
     return false;
 }
 
+/* ---- IPsec: the last question before the credential ---- */
+
+static void step(struct session *s, enum login_step next);
+
+static void compose_confirm(struct question *q UNUSED, struct message *m)
+{
+    m->type = MSG_IPSEC_CONFIRM;
+}
+
+static void on_confirmed(struct question *q, struct message *m)
+{
+    struct signin *in = OWNER_OF(q, struct signin, confirm);
+    struct session *s = in->s;
+    if (m == NULL || !m->ipsec_confirmed.good) {
+        in->ipsec = m != NULL ? ipsec_word(m->ipsec_confirmed.why) : NULL;
+        conn_forsake(s->site);
+        failed_here(s, m != NULL ? "ipsec" : "no_backends");
+        return;
+    }
+    struct span input = buf_span(&in->from_site);
+    step(s, login_confirmed(in->login, input, &in->to_site));
+}
+
+static void ask_confirm(struct session *s)
+{
+    struct signin *in = s->signin;
+    alarm_clear(&in->greeting);
+    if (!list_empty(&in->confirm.link))
+        return;
+    in->confirm.id = s->id;
+    in->confirm.compose = compose_confirm;
+    in->confirm.answered = on_confirmed;
+    helper_ask(&front.backends, &in->confirm);
+}
+
+void handin_lose_link(struct session *s)
+{
+    if (s->state == S_HANDIN)
+        failed_here(s, "ipsec");
+}
+
 static void step(struct session *s, enum login_step next)
 {
     struct signin *in = s->signin;
     trace_site(s, login_stage(in->login), next == LOGIN_DONE ? login_answer(in->login)->why : NULL);
-    if (login_greeted(in->login) && !in->order.starttls)
+    if (login_greeted(in->login) && !in->order.starttls && !in->order.starttls_if_offered)
         alarm_clear(&in->greeting);
     if (next == LOGIN_DONE) {
         answered(s);
         return;
     }
-    if (!flush_site(s) || next == LOGIN_MORE)
+    if (next == LOGIN_CONFIRM)
+        ask_confirm(s);
+    if (!flush_site(s) || next != LOGIN_START_TLS)
         return;
     if (start_site_tls(s))
         handin_ready(s);
@@ -202,6 +262,15 @@ void handin_ready(struct session *s)
         read_site(s);
 }
 
+void handin_resume(struct session *s)
+{
+    if (s->state != S_HANDIN || s->site == NULL)
+        return;
+    conn_watch(s->site, WATCH_READ | (s->signin->to_site.n > 0 ? WATCH_WRITE : 0));
+    if (conn_is_tls(s->site) && conn_tls_version(s->site) == NULL)
+        shake(s); /* it knows what it waits for */
+}
+
 static void on_site_ready(void *owner, unsigned events)
 {
     struct session *s = owner;
@@ -209,6 +278,8 @@ static void on_site_ready(void *owner, unsigned events)
         relay_site_ready(s, events);
         return;
     }
+    if (s->unguarded)
+        return;
     if (s->signin->to_site.n > 0 && (events & WATCH_WRITE) && !flush_site(s))
         return;
     if ((events & WATCH_READ) || conn_tls_version(s->site) == NULL)
@@ -231,7 +302,8 @@ static void tell_who(struct session *s)
 static bool may_forward(const struct site_config *site)
 {
     bool verified = site->verify || site->pin_sha256[0] != '\0';
-    bool trusted = site->security == SECURITY_LOOPBACK || (site->security != SECURITY_CLEAR && verified);
+    bool trusted = site->security == SECURITY_LOOPBACK || site->security == SECURITY_IPSEC ||
+                   (site->security != SECURITY_CLEAR && verified);
     return trusted && site->client_info == CLIENT_INFO_AUTO;
 }
 
@@ -246,6 +318,9 @@ static void give_order(struct session *s)
         .protocol = (enum protocol)s->protocol,
         .implicit_tls = site->security == SECURITY_TLS,
         .starttls = site->security == SECURITY_STARTTLS,
+        .starttls_if_offered =
+            site->security == SECURITY_IPSEC && site->ipsec.tls == IPSEC_TLS_IF_OFFERED && !in->no_inner_tls,
+        .must_confirm = site->security == SECURITY_IPSEC,
         .may_forward = may_forward(site),
         .client_mechanism = in->credentials.mechanism,
         .user = span_of(delegated ? in->store_login : in->store_name),

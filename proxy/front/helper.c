@@ -5,7 +5,7 @@
 
 enum { ASKED_MOST = 2, MISSED_MS = 1000 };
 
-void helper_init(struct helper *h, enum role_kind kind, struct question *(*find)(uint64_t id))
+void helper_init(struct helper *h, enum role_kind kind, struct question *(*find)(uint64_t id, enum message_type answer))
 {
     *h = (struct helper){ .kind = kind, .find = find };
     list_init(&h->asked);
@@ -78,7 +78,7 @@ static void finish(struct question *q, struct message *m)
 
 static bool is_answer(enum message_type type, enum role_kind kind)
 {
-    return type == (kind == ROLE_AUTH ? MSG_VERDICT : MSG_DIALED);
+    return kind == ROLE_AUTH ? type == MSG_VERDICT : type == MSG_DIALED || type == MSG_IPSEC_CONFIRMED;
 }
 
 static void take_message(struct helper *h, struct ipc *from, struct message *m)
@@ -87,7 +87,11 @@ static void take_message(struct helper *h, struct ipc *from, struct message *m)
         hold_revoked(m->id, (enum revoke_why)m->revoke.why);
         return;
     }
-    struct question *q = is_answer(m->type, h->kind) ? h->find(m->id) : NULL;
+    if (m->type == MSG_IPSEC_GUARDED && from == h->now) {
+        hold_guarded(m->id);
+        return;
+    }
+    struct question *q = is_answer(m->type, h->kind) ? h->find(m->id, m->type) : NULL;
     if (q != NULL && q->on == from)
         finish(q, m); /* else it was cancelled meanwhile, and nobody waits */
 }
@@ -118,7 +122,7 @@ static void on_message_before(void *owner, struct message *m)
 {
     struct helper *h = owner;
     uint64_t id = m->id;
-    bool granted = is_answer(m->type, h->kind);
+    bool granted = m->type == MSG_VERDICT || m->type == MSG_DIALED;
     take_message(h, h->before, m);
     if (granted)
         hold_tell(h, id);
@@ -177,6 +181,7 @@ static void on_closed_now(void *owner, const char *why)
     (void)why; /* main logs the death of a role */
     forget_channel(h, h->now);
     ipc_free(&h->now);
+    hold_lost(h);
     expect_channel(h);
 }
 

@@ -24,12 +24,14 @@ struct question {
 struct helper {
     enum role_kind kind;
     struct ipc *now, *before;
-    struct list asked;                     /* every question without an answer */
-    struct alarm missed;                   /* how long there may be no channel */
-    struct question *(*find)(uint64_t id); /* the question of that session to this helper, or NULL */
+    struct list asked;   /* every question without an answer */
+    struct alarm missed; /* how long there may be no channel */
+    /* The question of that session to this helper that has such an answer, or NULL. */
+    struct question *(*find)(uint64_t id, enum message_type answer);
 };
 
-void helper_init(struct helper *h, enum role_kind kind, struct question *(*find)(uint64_t id));
+void helper_init(struct helper *h, enum role_kind kind,
+                 struct question *(*find)(uint64_t id, enum message_type answer));
 void helper_connect(struct helper *h, int fd); /* main brought a channel to the helper of now */
 void question_init(struct question *q);
 void helper_ask(struct helper *h, struct question *q); /* compose, answered and id are set */

@@ -9,4 +9,8 @@ void hold_tell_all(struct helper *h);          /* MSG_HOLD for each session that
 void hold_tell(struct helper *h, uint64_t id); /* one session, if it is counted by now */
 void hold_revoked(uint64_t id, enum revoke_why why);
 
+/* IPsec: no backends process watches the links any more: their bytes stop until each is told to be guarded again. */
+void hold_lost(const struct helper *h);
+void hold_guarded(uint64_t id);
+
 #endif

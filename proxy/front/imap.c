@@ -50,13 +50,21 @@ static bool refuse(struct session *s, const struct outcome *o, struct buf *to)
 }
 
 /* The store's own OK under the client's tag, with the store's own capabilities. */
+/* A store that has no CAPABILITY knows the base and what its site declares: without a list here, the client would go on
+ * using what this front end can do itself, which the store never heard of. */
+static bool add_list(const struct session *s, const struct login_answer *a, struct buf *to)
+{
+    struct span declared = span_of(s->signin->site->config->capabilities);
+    if (a->capabilities.at != NULL)
+        return buf_add(to, a->capabilities);
+    return buf_add_text(to, declared.n > 0 ? "IMAP4rev1 " : "IMAP4rev1") && buf_add(to, declared);
+}
+
 static bool welcome(struct session *s, const struct login_answer *a, struct buf *to)
 {
     struct span text = a->text.n > 0 ? a->text : SPAN("Logged in.");
-    bool good = buf_add(to, a->alerts) && buf_printf(to, "%s OK ", s->signin->tag);
-    if (a->capabilities.at != NULL)
-        good = good && buf_add_text(to, "[CAPABILITY ") && buf_add(to, a->capabilities) && buf_add_text(to, "] ");
-    return good && buf_add(to, text) && buf_add_text(to, "\r\n");
+    return buf_add(to, a->alerts) && buf_printf(to, "%s OK [CAPABILITY ", s->signin->tag) && add_list(s, a, to) &&
+           buf_add_text(to, "] ") && buf_add(to, text) && buf_add_text(to, "\r\n");
 }
 
 static void forget(struct session *s)

@@ -300,6 +300,10 @@ static void lost_site(struct session *s, enum why why)
 
 static void watch_both(struct session *s)
 {
+    if (s->unguarded) {
+        relay_pause(s);
+        return;
+    }
     bool up_held = s->up.held != NULL || (s->up.ended && !s->up.end_told);
     bool down_held = s->down.held != NULL;
     conn_watch(s->client, (s->up.held == NULL && !s->up.ended ? WATCH_READ : 0) | (down_held ? WATCH_WRITE : 0));
@@ -383,6 +387,8 @@ static void after(struct session *s)
 void relay_client_ready(struct session *s, unsigned events)
 {
     struct way up = way_of(s, true), down = way_of(s, false);
+    if (s->unguarded)
+        return;
     if ((events & WATCH_WRITE) && s->down.held != NULL && !drain(&down))
         return;
     if ((events & WATCH_READ) && s->up.held == NULL && !s->up.ended && !carry(&up))
@@ -393,13 +399,29 @@ void relay_client_ready(struct session *s, unsigned events)
 void relay_site_ready(struct session *s, unsigned events)
 {
     struct way up = way_of(s, true), down = way_of(s, false);
-    if (s->state == S_CLOSING)
+    if (s->state == S_CLOSING || s->unguarded)
         return;
     if ((events & WATCH_WRITE) && (s->up.held != NULL || s->up.ended) && !drain(&up))
         return;
     if ((events & WATCH_READ) && s->down.held == NULL && !s->down.ended && !carry(&down))
         return;
     after(s);
+}
+
+void relay_pause(struct session *s)
+{
+    conn_watch(s->client, 0);
+    conn_watch(s->site, 0);
+}
+
+void relay_resume(struct session *s)
+{
+    watch_both(s);
+}
+
+void relay_lose_site(struct session *s, enum why why)
+{
+    lost_site(s, why);
 }
 
 /* ---- the first bytes and the last ---- */

@@ -16,6 +16,13 @@ void relay_site_ready(struct session *s, unsigned events);
 /* Say BYE with this reason at the next safe point and end. */
 void relay_dismiss(struct session *s, enum why why, const char *reason);
 
+/* Bytes wait where they are, both ways; and go on. */
+void relay_pause(struct session *s);
+void relay_resume(struct session *s);
+
+/* The site's connection ends at once, whatever is under way; the client hears it as a loss of the store. */
+void relay_lose_site(struct session *s, enum why why);
+
 void relay_leave_queues(struct session *s); /* safe in every state */
 void relay_fini(struct session *s);         /* gives back what is held */
 

@@ -54,6 +54,7 @@ static const struct {
     [WHY_ADDRESS_FULL] = { "address_full",  "us"    },
     [WHY_TOO_MANY] = { "too_many",      "us"    },
     [WHY_MOVED] = { "moved",         "us"    },
+    [WHY_IPSEC] = { "ipsec",         "us"    },
     [WHY_DRAIN] = { "drain",         "us"    },
     [WHY_KICK] = { "kick",          "us"    },
     [WHY_MEMORY] = { "memory",        "us"    },
@@ -253,8 +254,19 @@ const char *session_state_name(const struct session *s)
 const char *session_link_word(const struct session *s)
 {
     const struct site *site = s->site_name != NULL ? front_site(span_of(s->site_name)) : NULL;
-    static const char *const words[] = { "tls", "starttls", "loopback", "clear" };
-    return site != NULL ? words[site->config->security] : NULL;
+    return site != NULL ? security_names[site->config->security] : NULL;
+}
+
+void session_log_link(struct log_line *l, const struct session *s)
+{
+    const struct site *site = s->site_name != NULL ? front_site(span_of(s->site_name)) : NULL;
+    if (site == NULL)
+        return;
+    log_word(l, "link", session_link_word(s));
+    if (!s->ipsec)
+        return;
+    log_number(l, "reqid", site->config->ipsec.reqid);
+    log_word(l, "inner_tls", s->site != NULL ? conn_tls_version(s->site) : NULL);
 }
 
 static void log_end_line(const struct session *s, enum why why)
@@ -274,7 +286,7 @@ static void log_end_line(const struct session *s, enum why why)
     if (s->signed_in) {
         log_text(&l, "site", span_of(s->site_name));
         log_addr(&l, "backend", &s->backend);
-        log_word(&l, "link", session_link_word(s));
+        session_log_link(&l, s);
     }
     log_word(&l, "state", rows[s->state].name);
     log_word(&l, "closed_by", whys[why].by);
@@ -299,6 +311,40 @@ static void leave_queues(struct session *s)
         deadline_stop(&closing, &s->stay);
     else
         relay_leave_queues(s);
+}
+
+/* ---- IPsec ---- */
+
+void session_unguard(struct session *s)
+{
+    if (!s->ipsec || s->site == NULL || s->state == S_CLOSING)
+        return;
+    s->unguarded = true;
+    conn_watch(s->site, 0);
+    if (!session_before_relay(s))
+        relay_pause(s);
+}
+
+void session_guarded(struct session *s)
+{
+    if (!s->unguarded)
+        return;
+    s->unguarded = false;
+    if (session_before_relay(s))
+        handin_resume(s);
+    else
+        relay_resume(s);
+}
+
+void session_lose_link(struct session *s)
+{
+    if (!s->ipsec || s->site == NULL || s->state == S_CLOSING)
+        return;
+    conn_forsake(s->site);
+    if (session_before_relay(s))
+        handin_lose_link(s);
+    else
+        relay_lose_site(s, WHY_IPSEC);
 }
 
 /* The site's half of a session; what the client still has to hear is not touched. */

@@ -49,6 +49,7 @@ enum why {
     WHY_ADDRESS_FULL,
     WHY_TOO_MANY,
     WHY_MOVED, /* the mailbox had to move to another member */
+    WHY_IPSEC, /* what its link goes through must not carry it */
     WHY_DRAIN,
     WHY_KICK, /* by an admin */
     WHY_MEMORY,
@@ -80,10 +81,12 @@ struct session {
     bool counted;     /* in the front's table of connections before login */
     bool admitted;    /* auth counts it */
     bool signed_in;
-    bool leased;  /* backends counts it */
-    bool leaving; /* a BYE is due at the next safe point */
-    bool overdue; /* the time for the login is over; an answer is still under way */
-    bool trusted; /* the client's address was told by a trusted front end */
+    bool leased;    /* backends counts it */
+    bool leaving;   /* a BYE is due at the next safe point */
+    bool overdue;   /* the time for the login is over; an answer is still under way */
+    bool ipsec;     /* what goes to the site may do so inside ESP only … */
+    bool unguarded; /* … and nobody watches that now: not a byte goes either way */
+    bool trusted;   /* the client's address was told by a trusted front end */
     struct conn *client, *site;
     struct port *port;
     struct signin *signin; /* NULL from the relay on */
@@ -133,6 +136,14 @@ bool session_start_tls(struct session *s) MUST_CHECK;
 
 /* What the client sends is wanted (or not) before the relay. */
 void session_listen(struct session *s, bool wanted);
+
+/* How the site is reached: link=, and of IPsec its reqid. */
+void session_log_link(struct log_line *l, const struct session *s);
+
+/* IPsec: nobody watches the link any more, or again; or it must end at once. */
+void session_unguard(struct session *s);
+void session_guarded(struct session *s);
+void session_lose_link(struct session *s);
 
 bool session_before_relay(const struct session *s);
 const char *session_state_name(const struct session *s);

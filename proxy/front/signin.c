@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "backends/ipsec_judge.h"
 #include "proxy/base/log.h"
 #include "proxy/front/arrival.h"
 #include "proxy/front/dialogue.h"
@@ -33,6 +34,7 @@ struct signin *signin_new(struct session *s)
     imap_reader_init(&in->imap, (size_t)front.config->limits.sasl_bytes);
     question_init(&in->verdict);
     question_init(&in->dial);
+    question_init(&in->confirm);
     in->forwarded.ttl = -1;
     return in;
 }
@@ -45,6 +47,7 @@ void signin_free(struct signin **pointer)
     *pointer = NULL;
     helper_cancel(&in->verdict);
     helper_cancel(&in->dial);
+    helper_cancel(&in->confirm);
     alarm_clear(&in->budget);
     alarm_clear(&in->moment);
     alarm_clear(&in->greeting);
@@ -73,6 +76,9 @@ static void forget_attempt(struct session *s)
     login_free(&in->login);
     credentials_wipe(&in->credentials);
     in->n_tried = 0;
+    in->ipsec = NULL;
+    in->no_inner_tls = false;
+    s->ipsec = s->unguarded = false;
     free(s->mailbox);
     free(s->delegate);
     free(s->site_name);
@@ -233,6 +239,7 @@ static void on_dialed(struct question *q, struct message *m)
     int fd = m != NULL && m->dialed.status == DIAL_OK ? ipc_take_fd(m, 0) : -1;
     s->dial_ms += (uint32_t)(loop_now_ms() - in->step_ms);
     if (fd < 0) {
+        in->ipsec = m != NULL ? ipsec_word(m->dialed.why) : NULL;
         end_unavailable(s, dial_why(m));
         return;
     }
@@ -241,6 +248,8 @@ static void on_dialed(struct question *q, struct message *m)
     s->member = m->dialed.member;
     s->backend = m->dialed.address;
     s->leased = true;
+    s->ipsec = in->site->config->security == SECURITY_IPSEC;
+    s->unguarded = false;
     session_enter(s, S_HANDIN);
     handin_start(s, fd);
 }
@@ -402,6 +411,17 @@ static void report(struct session *s, enum dial_stage stage, enum dial_fault fau
     });
 }
 
+void signin_redial(struct session *s)
+{
+    handin_end(s);
+    login_free(&s->signin->login);
+    helper_tell(&front.backends,
+                &(struct message){ .type = MSG_DIAL_OUTCOME, .id = s->id, .dial_outcome = { .stage = STAGE_GONE } });
+    s->leased = s->ipsec = s->unguarded = false;
+    session_enter(s, S_DIAL);
+    dial(s);
+}
+
 /* Another member, as long as no credential has been sent and there is time. */
 static bool try_next(struct session *s)
 {
@@ -409,13 +429,8 @@ static bool try_next(struct session *s)
     if (in->n_tried == TRIED_MAX)
         return false;
     in->tried[in->n_tried++] = s->member;
-    handin_end(s);
-    login_free(&in->login);
-    helper_tell(&front.backends,
-                &(struct message){ .type = MSG_DIAL_OUTCOME, .id = s->id, .dial_outcome = { .stage = STAGE_GONE } });
-    s->leased = false;
-    session_enter(s, S_DIAL);
-    dial(s);
+    in->no_inner_tls = false;
+    signin_redial(s);
     return true;
 }
 

@@ -41,6 +41,7 @@ struct signin {
 
     /* the login */
     struct question verdict, dial;
+    struct question confirm; /* IPsec: may the credential go? */
     const struct site *site;
     char store_name[SASL_NAME_MAX + 1];
     char store_login[SASL_NAME_MAX + 1]; /* the delegate's; "": none */
@@ -48,8 +49,10 @@ struct signin {
     uint64_t sessions_max;
     uint64_t tried[TRIED_MAX];
     size_t n_tried;
-    char *host;      /* of the member that was dialled */
-    int64_t read_ms; /* when the command with the credential was read */
+    const char *ipsec; /* what backends said of the associations, for the log; NULL: nothing */
+    bool no_inner_tls; /* STARTTLS inside IPsec came to grief: without it, then */
+    char *host;        /* of the member that was dialled */
+    int64_t read_ms;   /* when the command with the credential was read */
     int64_t dialed_ms, step_ms;
     struct alarm budget; /* of the whole login */
     struct alarm moment; /* when a refusal may be told */
@@ -73,12 +76,17 @@ void signin_abort(struct session *s);
 /* handin.c: the connection to a member is there (fd); what it comes to goes back by signin_accepted, signin_failed. */
 void handin_start(struct session *s, int fd);
 void handin_ready(struct session *s);
-void handin_too_late(struct session *s); /* the time for the whole login is over */
-void handin_end(struct session *s);      /* drop the dialogue and the connection */
+void handin_too_late(struct session *s);  /* the time for the whole login is over */
+void handin_resume(struct session *s);    /* after a pause in which its IPsec link was not watched */
+void handin_lose_link(struct session *s); /* its IPsec link must not be used */
+void handin_end(struct session *s);       /* drop the dialogue and the connection */
 void signin_accepted(struct session *s);
 /* fault: whose; retry: no credential was sent, another member may do better. */
 void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault,
                    bool retry);
+
+/* IPsec: the same member again, for what went wrong was an extra. */
+void signin_redial(struct session *s);
 
 /* signin_log.c: the lines of an attempt. */
 void signin_log_failure(struct session *s, const struct outcome *o);

@@ -27,6 +27,8 @@ static void log_where(struct log_line *l, const struct session *s)
     if (s->site_name != NULL)
         log_text(l, "site", span_of(s->site_name));
     log_addr(l, "backend", &s->backend);
+    if (s->ipsec)
+        session_log_link(l, s);
 }
 
 static void log_times(struct log_line *l, const struct session *s)
@@ -45,6 +47,7 @@ void signin_log_failure(struct session *s, const struct outcome *o)
     log_where(&l, s);
     log_word(&l, "result", outcome_results[o->kind]);
     log_text(&l, "why", span_of(o->why));
+    log_word(&l, "ipsec", s->signin->ipsec);
     log_times(&l, s);
     if (s->mailbox == NULL)
         log_text(&l, "login", span_of(s->signin->credentials.name));

@@ -7,12 +7,13 @@
 static struct tls_client *new_tls(const struct site_config *site, enum protocol protocol, struct span bundle,
                                   struct buf *why)
 {
+    bool extra = site->security == SECURITY_IPSEC; /* ESP has proved the machine; its certificate is not asked to */
     const char *ca = site->ca_file[0] != '\0' ? site->ca_file : front.config->tls.ca_file;
     return tls_client_new(&(struct tls_client_order){ .ca_name = ca,
                                                       .ca = bundle_find(bundle, ca),
-                                                      .verify = site->verify,
-                                                      .verify_name = site->verify_name,
-                                                      .pin_sha256 = site->pin_sha256,
+                                                      .verify = site->verify && !extra,
+                                                      .verify_name = extra ? "" : site->verify_name,
+                                                      .pin_sha256 = extra ? "" : site->pin_sha256,
                                                       .min_version = (int)site->tls_min_version,
                                                       .ciphers = site->tls_ciphers,
                                                       .alpn = protocol_names[protocol] },
@@ -22,7 +23,7 @@ static struct tls_client *new_tls(const struct site_config *site, enum protocol 
 static bool site_init(struct site *site, const struct site_config *config, struct span bundle, struct buf *why)
 {
     site->config = config;
-    if (config->security != SECURITY_TLS && config->security != SECURITY_STARTTLS)
+    if (config->security == SECURITY_LOOPBACK || config->security == SECURITY_CLEAR)
         return true;
     for (enum protocol p = 0; p < PROTOCOLS; p++)
         if (front.config->protocols[p].on && config->serves[p] &&

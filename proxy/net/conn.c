@@ -123,11 +123,16 @@ void conn_free(struct conn **pointer)
     free(c);
 }
 
-void conn_reset(struct conn **pointer)
+void conn_forsake(struct conn *c)
 {
     struct linger at_once = { .l_onoff = 1 };
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void conn_reset(struct conn **pointer)
+{
     if (*pointer != NULL)
-        setsockopt((*pointer)->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        conn_forsake(*pointer);
     conn_free(pointer);
 }
 

@@ -32,7 +32,7 @@ struct field {
         FIELD_ADDR, offsetof(struct message, part.name), 0                                                             \
     }
 
-enum { FIELDS_MAX = 16, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, ROLES_BOUND = 8 };
+enum { FIELDS_MAX = 16, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, MODES_BOUND = 2, ROLES_BOUND = 8 };
 
 static const struct row {
     const char *name;
@@ -68,7 +68,9 @@ static const struct row {
     [MSG_HOLD] = { "hold",
                   0,                  0,
                   { U8(hold, protocol, PROTOCOLS_BOUND), U8(hold, signed_in, FLAG), U64(hold, member),
-                     ADDR(hold, client), TEXT(hold, mailbox, NAME_MAX_BYTES), TEXT(hold, site, SITE_MAX_BYTES) }     },
+                     ADDR(hold, client), TEXT(hold, mailbox, NAME_MAX_BYTES), TEXT(hold, site, SITE_MAX_BYTES),
+                     U64(hold, reqid), U8(hold, mode, MODES_BOUND), U8(hold, algorithms, 0), ADDR(hold, local),
+                     ADDR(hold, backend) }                                                                           },
     [MSG_HELD] = { "held",         0, 0, { { 0 } }                                                                   },
     [MSG_VERDICT] = { "verdict",
                   0,                  0,
@@ -85,6 +87,11 @@ static const struct row {
                   0,                  0,
                   { U8(dial_outcome, stage, DIAL_STAGES), U8(dial_outcome, fault, DIAL_FAULTS),
                              U64(dial_outcome, ms), TEXT(dial_outcome, why, MESSAGE_WHY_MAX) }                       },
+    [MSG_IPSEC_CONFIRM] = { "confirm",      0, 0, { { 0 } }                                                                   },
+    [MSG_IPSEC_CONFIRMED] = { "confirmed",
+                  0,                  0,
+                  { U8(ipsec_confirmed, good, FLAG), TEXT(ipsec_confirmed, why, MESSAGE_WHY_MAX) }                   },
+    [MSG_IPSEC_GUARDED] = { "guarded",      0, 0, { { 0 } }                                                                   },
     [MSG_DIALED] = { "dialed",
                   0,                  1,
                   { U8(dialed, status, DIAL_STATUSES), U64(dialed, member), U64(dialed, ms),

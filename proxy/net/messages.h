@@ -35,10 +35,13 @@ enum message_type {
     MSG_VERDICT,
     MSG_REVOKE, /* auth, backends to front: end that session */
     /* front to backends */
-    MSG_DIAL,         /* a connection to this mailbox's member of that site, please */
-    MSG_DIAL_OUTCOME, /* how far it came, or that the session is over */
+    MSG_DIAL,          /* a connection to this mailbox's member of that site, please */
+    MSG_DIAL_OUTCOME,  /* how far it came, or that the session is over */
+    MSG_IPSEC_CONFIRM, /* IPsec: a credential is about to be sent; is its link still good? */
     /* backends to front */
-    MSG_DIALED, /* fd: the connected socket, when status is DIAL_OK */
+    MSG_DIALED,          /* fd: the connected socket, when status is DIAL_OK */
+    MSG_IPSEC_CONFIRMED, /* the answer to CONFIRM */
+    MSG_IPSEC_GUARDED,   /* the IPsec link of that HOLD is watched from now on: bytes may flow again */
     MSG_TYPES
 };
 
@@ -66,7 +69,12 @@ enum dial_fault { /* whose fault, for health: only MEMBER faults make a member a
                   FAULT_OTHER,  /* the client left, our own trouble, wrong password */
                   DIAL_FAULTS
 };
-enum revoke_why { REVOKE_TOO_MANY, REVOKE_MOVED /* the mailbox had to go to another member */, REVOKE_WHYS };
+enum revoke_why {
+    REVOKE_TOO_MANY,
+    REVOKE_MOVED, /* the mailbox had to go to another member */
+    REVOKE_IPSEC, /* what its link goes through must not carry it any more */
+    REVOKE_WHYS
+};
 
 enum { MESSAGE_FDS_MAX = 4, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
 
@@ -119,8 +127,11 @@ struct msg_login_result {
 };
 struct msg_hold {
     uint8_t protocol, signed_in;
-    uint64_t member; /* hash of host and port, 0 before the dial */
+    uint8_t mode, algorithms; /* IPsec: what the link was dialled under, as reqid */
+    uint64_t member;          /* hash of host and port, 0 before the dial */
+    uint64_t reqid;           /* 0: the link is none that IPsec must protect */
     struct addr client;
+    struct addr local, backend; /* the two ends of an IPsec link */
     struct span mailbox, site;
 };
 struct msg_dial {
@@ -140,6 +151,10 @@ struct msg_dial_outcome {
     uint8_t stage, fault;
     uint64_t ms;
     struct span why;
+};
+struct msg_ipsec_confirmed {
+    uint8_t good;
+    struct span why; /* for the log, when it is not */
 };
 struct msg_revoke {
     uint8_t why;
@@ -164,6 +179,7 @@ struct message {
         struct msg_dial dial;
         struct msg_dialed dialed;
         struct msg_dial_outcome dial_outcome;
+        struct msg_ipsec_confirmed ipsec_confirmed;
         struct msg_revoke revoke;
     };
     int fds[MESSAGE_FDS_MAX];

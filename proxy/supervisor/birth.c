@@ -20,6 +20,7 @@
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/check.h"
+#include "proxy/supervisor/privileges.h"
 
 enum {
     WORDS_MS = 5000,
@@ -106,6 +107,8 @@ static const char *become(const char *name)
     const struct passwd *user = getpwnam(name);
     if (user == NULL)
         return "this machine has no such user";
+    if (!privileges_hold())
+        return strerror(errno);
     if (setgroups(1, &user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
         return strerror(errno);
     if (user->pw_uid != 0 && setuid(0) == 0)
@@ -113,8 +116,11 @@ static const char *become(const char *name)
     return NULL;
 }
 
-static const char *lock_down(void)
+static const char *lock_down(const struct role *role)
 {
+    bool net_admin = role->kind == ROLE_BACKENDS && config_has_ipsec(role->config);
+    if (!privileges_reduce(net_admin))
+        return strerror(errno);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return strerror(errno);
     return NULL;
@@ -147,7 +153,7 @@ static int live(struct role *role, const char *name, struct message *boot)
     const char *wrong = become(role->config->run.user);
     if (wrong != NULL)
         return fail("run.user", wrong);
-    wrong = lock_down();
+    wrong = lock_down(role);
     if (wrong != NULL)
         return fail("privileges cannot be given up", wrong);
     int kept = fcntl(ROLE_CHANNEL_FD, F_DUPFD_CLOEXEC, 0);

@@ -15,6 +15,7 @@
 #include "proxy/supervisor/birth.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/files.h"
+#include "proxy/supervisor/privileges.h"
 #include "proxy/supervisor/tell.h"
 #include "proxy/supervisor/tls_files.h"
 
@@ -35,13 +36,26 @@ static bool check_user(const struct config *config, const char *file, struct buf
                     file, config->run.user);
 }
 
+/* Who looks may not be who starts it: a warning, and the start itself is what fails. */
+static bool check_capability(const struct config *config, const char *file, struct buf *warnings)
+{
+    if (!config_has_ipsec(config) || privileges_have_net_admin())
+        return true;
+    return buf_printf(
+        warnings,
+        "%s: a site has security = \"ipsec\", which needs CAP_NET_ADMIN; this process does not have it, and "
+        "a homeward that is started like this will not start\n",
+        file);
+}
+
 static struct config *get_config(const struct check_order *order, struct check_result *r)
 {
     if ((order->parts & CHECK_CONFIG) == 0)
         return config_parse(order->in_force);
     struct config *config = config_load(order->file, &r->errors, &r->warnings);
-    if (config != NULL && (!check_user(config, order->file, &r->errors) || !accounts_check(config, &r->errors) ||
-                           !config_dump(config, ~0U, &r->config)))
+    if (config != NULL &&
+        (!check_user(config, order->file, &r->errors) || !accounts_check(config, &r->errors) ||
+         !check_capability(config, order->file, &r->warnings) || !config_dump(config, ~0U, &r->config)))
         config_free(&config);
     return config;
 }

@@ -1,6 +1,7 @@
 /* Plays a login against a scripted site: "S…" is one segment from the site, "C…" what we must have said by then, "T"
- * a TLS handshake. Every transcript is played whole, byte by byte, and cut at every offset; each call of login_feed
- * gets its input in memory of its own, so that a sanitizer sees whoever keeps a span of it. */
+ * a TLS handshake, "?" our question whether the credential may go, and yes. Every transcript is played whole, byte by
+ * byte, and cut at every offset; each call of login_feed gets its input in memory of its own, so that a sanitizer sees
+ * whoever keeps a span of it. */
 #ifndef TEST_UNIT_LOGIN_TRANSCRIPT_H
 #define TEST_UNIT_LOGIN_TRANSCRIPT_H
 
@@ -17,7 +18,7 @@
 
 struct transcript {
     const char *name;
-    const char *play[14];
+    const char *play[16];
     enum login_outcome outcome;
     const char *why;
     bool sent;
@@ -29,6 +30,7 @@ struct transcript {
     enum sasl_mechanism client;
     const char *pop3_capabilities;
     bool starttls, may_forward;
+    bool ipsec; /* STARTTLS if it is offered, and the credential must be confirmed */
     const struct forwarded *forwarded;
     const char *client_id;
     bool whole_only; /* what came too early can only be told from what came in time when it comes at once */
@@ -86,6 +88,11 @@ static void player_line(struct player *p, const char *line)
 {
     if (line[0] == 'S') {
         player_site_says(p, span_of(line + 1));
+    } else if (line[0] == '?') {
+        player_expect(p, "line", "", buf_span(&p->out));
+        if (p->step != LOGIN_CONFIRM || login_credential_sent(p->l))
+            fail_msg("%s (cut %ld): no question", p->t->name, p->cut);
+        p->step = login_confirmed(p->l, buf_span(&p->in), &p->out);
     } else if (line[0] == 'T') {
         player_expect(p, "line", "", buf_span(&p->out));
         if (p->step != LOGIN_START_TLS)
@@ -125,8 +132,10 @@ static void play_cut(const struct transcript *t, enum protocol protocol, long cu
     assert_true(secret_set(&password, span_of(t->password ? t->password : "geheim")));
     struct login_order order = { .site = &site,
                                  .protocol = protocol,
-                                 .implicit_tls = !t->starttls,
+                                 .implicit_tls = !t->starttls && !t->ipsec,
                                  .starttls = t->starttls,
+                                 .starttls_if_offered = t->ipsec,
+                                 .must_confirm = t->ipsec,
                                  .may_forward = t->may_forward,
                                  .client_mechanism = t->client,
                                  .user = span_of(t->user ? t->user : "anna"),

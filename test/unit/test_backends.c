@@ -408,6 +408,53 @@ static void test_cancel(void **state UNUSED)
     die();
 }
 
+static void unconfirmed(int front, uint64_t id, const char *why)
+{
+    say(front, &(struct message){ .type = MSG_IPSEC_CONFIRM, .id = id });
+    hear(front, MSG_IPSEC_CONFIRMED);
+    assert_int_equal(heard.id, id);
+    assert_false(heard.ipsec_confirmed.good);
+    assert_true(span_eq(heard.ipsec_confirmed.why, span_of(why)));
+}
+
+/* A credential is confirmed only for a link that this process protects; one that a front holds and that nobody here can
+ * judge must end. */
+static void test_ipsec(void **state UNUSED)
+{
+    struct addr end = {
+        .family = AF_INET, .bytes = {10, 0, 0, 2}
+    };
+    struct message link = {
+        .type = MSG_HOLD,
+        .id = 7,
+        .hold = {.member = 1,
+                 .reqid = 7,
+                 .algorithms = 1,
+                 .local = end,
+                 .backend = end,
+                 .mailbox = SPAN("anna@example.com"),
+                 .site = SPAN("gone")}
+    };
+    be_born();
+    int front = new_front(), bad = new_front();
+    say(front, &link);
+    hear(front, MSG_REVOKE);
+    assert_int_equal(heard.id, 7);
+    assert_int_equal(heard.revoke.why, REVOKE_IPSEC);
+    held(front);
+    unconfirmed(front, 7, "unreadable");
+    unconfirmed(front, 8, "unguarded");
+    link.hold.reqid = (uint64_t)UINT32_MAX + 8;
+    say(bad, &link);
+    assert_true(is_closed(bad));
+    close(bad);
+    dial(front, 9, "anna@example.com", SPAN_NONE);
+    (void)dialled(front, 9);
+    unconfirmed(front, 9, "unguarded"); /* its site knows no IPsec here, whatever the front believes */
+    close(front);
+    die();
+}
+
 static void test_drain(void **state UNUSED)
 {
     struct message drain = { .type = MSG_DRAIN, .drain = { .deadline_ms = 5000 } };
@@ -456,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_faults, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bad_fronts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ipsec, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_main_dies, set_up, tear_down),
     };

@@ -198,11 +198,8 @@ static void test_bad_site_options(void **state UNUSED)
         { "sites = ( { name = \"a\"; backends = ( ); } );",
          AT "1: sites[0].backends: a list of 0 found, expected a list "
              "( { ... }, { ... } ) of 1 to 64 groups\n"                                                                                                                                     },
-        { ONE_SITE("security = \"ssl\";"),
-         AT "2: sites[0].security: \"ssl\" found, expected \"tls\", \"starttls\", \"loopback\" or \"clear\"\n"                                                                              },
-        { ONE_SITE("security = \"ipsec\";\nipsec = { reqid = 7; };"),         AT
-          "2: sites[0].security: \"ipsec\" found, but this build cannot enforce IPsec yet, and without that the site "
-          "would be reached in clear text\n" AT "3: sites[0].ipsec: this build cannot enforce IPsec yet\n"             },
+        { ONE_SITE("security = \"ssl\";"),                                    AT "2: sites[0].security: \"ssl\" found, expected \"tls\", \"starttls\", "
+                                              "\"loopback\", \"clear\" or \"ipsec\"\n"                                                            },
         { ONE_SITE("imap = \"of\";"),                                         AT "2: sites[0].imap: \"of\" found, expected a group { ... } or \"off\"\n"                                    },
         { ONE_SITE("pop3 = { port = 0; };"),
          AT "2: sites[0].pop3.port: 0 found, expected a whole number from 1 to 65535\n"                                                                                                     },
