@@ -129,13 +129,6 @@ void conn_forsake(struct conn *c)
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
-void conn_reset(struct conn **pointer)
-{
-    if (*pointer != NULL)
-        conn_forsake(*pointer);
-    conn_free(pointer);
-}
-
 /* ---- bytes ---- */
 
 static ssize_t broken(struct conn *c, const char *why)
