@@ -110,7 +110,7 @@ build-asan:
 build-tests: all $(UNIT_TESTS)
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
-man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward.8 homewardctl.1)
+man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward-ipsec.7 homeward.8 homewardctl.1)
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	@cp $< $@
@@ -131,7 +131,7 @@ install: all man
 	$(INSTALL) 755 scripts/popmap $(DESTDIR)$(prefix)/share/homeward/popmap
 	install -d $(DESTDIR)$(prefix)/share/bash-completion/completions
 	$(BUILD)/homewardctl --completion > $(DESTDIR)$(prefix)/share/bash-completion/completions/homewardctl
-	for section in 1 5 8; do for page in $(BUILD)/man/*.$$section; do \
+	for section in 1 5 7 8; do for page in $(BUILD)/man/*.$$section; do \
 		$(INSTALL) 644 $$page $(DESTDIR)$(prefix)/share/man/man$$section/$$(basename $$page) || exit 1; done; done
 	$(INSTALL) 644 config/homeward.cfg.sample $(DESTDIR)$(prefix)/share/doc/homeward/homeward.cfg.sample
 	$(INSTALL) 644 README.md $(DESTDIR)$(prefix)/share/doc/homeward/README.md

@@ -90,6 +90,17 @@ def aes_cbc_with_sha2(world):
 
 
 @case
+def probed_by_the_admin(world):
+    """homeward probe goes the same way, and says what it went through; or does not go."""
+    status, said = world.probe("esp4")
+    assert status == 0 and "esp transport" not in said and "ipsec" in said and "good" in said, said
+    sealed(world, "esp4")
+    world.pairs["probed"].add("null").answer_sealed()
+    status, said = world.probe("probed")
+    assert status != 0 and "refused_null: esp transport reqid=42 ecb(cipher_null)" in said, said
+
+
+@case
 def tunnel_mode(world):
     world.pairs["tunnel"].add("gcm").answer_sealed()
     reads(world, "tunnel")
@@ -478,6 +489,19 @@ def strongswan_negotiates(world):
         assert client.noop()[0] == "OK"
         assert world.try_imap("ike") is None
         sealed(world, "ike")
+    finally:
+        daemons.kill()
+
+
+@case
+def strongswan_as_windows_2003(world):
+    """IKEv1, 3DES with SHA-1, group 2, transport mode: all that such a machine can do."""
+    daemons = charon.Pair(world.folder, FRONT4, SITES["ikev1"][0], SITES["ikev1"][1], version=1, hash="sha1", esp="3des-sha1")
+    daemons.start()
+    try:
+        reads(world, "ikev1")
+        assert "cbc(des3_ede)" in network.ip(FRONT, ["xfrm", "state"])
+        sealed(world, "ikev1")
     finally:
         daemons.kill()
 

@@ -33,10 +33,10 @@ charon-systemd {{
 SWANCTL = """\
 connections {{
   mail {{
-    version = 2
+    version = {version}
     local_addrs = {local}
     remote_addrs = {peer}
-    proposals = aes128-sha256-modp1024
+    proposals = aes128-{hash}-modp1024
     local {{
       auth = psk
       id = {local}
@@ -49,7 +49,7 @@ connections {{
       mail {{
         mode = transport
         reqid = {reqid}
-        esp_proposals = aes128-sha256
+        esp_proposals = {esp}
         start_action = trap
       }}
     }}
@@ -66,14 +66,14 @@ secrets {{
 
 
 class Daemon:
-    def __init__(self, name, folder, local, peer, reqid):
+    def __init__(self, name, folder, local, peer, **more):
         self.name = name
         self.files = os.path.join(folder, "charon-" + name)
         self.socket = f"unix://{folder}/charon-{name}.vici"
-        os.makedirs(self.files)
+        os.makedirs(self.files, exist_ok=True)
         self.environment = {**os.environ, "STRONGSWAN_CONF": os.path.join(self.files, "strongswan.conf"),
                             "SWANCTL_DIR": self.files}
-        values = {"name": name, "folder": folder, "local": local, "peer": peer, "reqid": reqid}
+        values = {"name": name, "folder": folder, "local": local, "peer": peer, **more}
         for file, text in (("strongswan.conf", CONF), ("swanctl.conf", SWANCTL)):
             with open(os.path.join(self.files, file), "w", encoding="utf-8") as out:
                 out.write(text.format(**values))
@@ -95,9 +95,10 @@ class Daemon:
 
 
 class Pair:
-    def __init__(self, folder, front, store, reqid):
-        self.front = Daemon(FRONT, folder, front, store, reqid)
-        self.store = Daemon(STORE, folder, store, front, reqid)
+    def __init__(self, folder, front, store, reqid, version=2, hash="sha256", esp="aes128-sha256"):
+        more = {"reqid": reqid, "version": version, "hash": hash, "esp": esp}
+        self.front = Daemon(FRONT, folder, front, store, **more)
+        self.store = Daemon(STORE, folder, store, front, **more)
         self.reqid = reqid
 
     def start(self):

@@ -4,6 +4,7 @@ import os
 import poplib
 import signal
 import ssl
+import subprocess
 import threading
 
 from harness import dovecot, homeward, processes, scripted
@@ -48,6 +49,8 @@ SITES = {
     "switched": ("10.9.0.38", 38, {"imap": {"port": BARE_IMAP}, "pop3": "off"}),
     "half_way": ("10.9.0.39", 39, {"imap": {"port": BARE_IMAP}, "pop3": "off"}),
     "ike": ("10.9.0.40", 40, {}),
+    "ikev1": ("10.9.0.41", 41, {"ipsec": {"algorithms": ["3des-sha1"]}}),
+    "probed": ("10.9.0.42", 42, {}),
     "control": ("10.9.0.50", 0, {"security": "clear", "networks": ["10.9.0.50"], "reason": "the control of this test",
                                  "until": "2999-12-31"}),
 }
@@ -164,6 +167,13 @@ class World:
 
     def backends(self):
         return self.front.roles()["backends"][0]
+
+    def probe(self, name):
+        """homeward probe: its exit status and what it said."""
+        with wire.inside("front"):
+            done = subprocess.run([self.front.binary, "probe", name, "-c", self.front.file, "--proto", "imap"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
+        return done.returncode, done.stdout
 
     def kill_backends(self):
         old = self.backends()
