@@ -10,6 +10,7 @@
 #include "backends/dial.h"
 #include "backends/ipsec.h"
 #include "backends/orders.h"
+#include "backends/recovery.h"
 #include "backends/table.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/hash.h"
@@ -21,7 +22,6 @@ enum {
     DIALS_MAX = 1024,        /* of one front at the same time */
     VISITS_MAX = 256 * 1024, /* of one front; far above what its descriptors allow */
     DIAL_LONGEST_MS = 120000,
-    RECOVERY_MS = 30 * SECOND, /* how long the users of a lost member are let through evenly */
 };
 
 struct front {
@@ -54,8 +54,6 @@ static struct {
     struct list fronts;
     size_t n;
     bool may_dial;
-    int64_t turns_us[SITES_MAX]; /* of each site: when the next login may go there while it recovers */
-    int64_t trouble_since_ms[SITES_MAX][PROTOCOLS]; /* 0: all its members are up, as far as anybody asked */
 } all;
 
 static void visit_free(struct visit *v)
@@ -178,52 +176,19 @@ static void on_dialed(void *owner, const struct dial_result *result)
 
 /* ---- a site in trouble ---- */
 
-static bool is_in_trouble(const struct site *site, enum protocol p)
-{
-    for (size_t i = 0; i < site->n_members; i++)
-        if (member_look(&site->members[i], p).state != HEALTH_UP)
-            return true;
-    return false;
-}
-
 static void on_turn(struct alarm *a)
 {
     struct visit *v = OWNER_OF(a, struct visit, start);
     dial_start(v->dial);
 }
 
-/* A member has just been lost. Later its users have found their new places, and what comes is the day's ordinary load.
- */
-static bool is_recovering(const struct site *site, enum protocol p)
-{
-    int64_t *since_ms = &all.trouble_since_ms[site->number][p];
-    if (!is_in_trouble(site, p))
-        *since_ms = 0;
-    else if (*since_ms == 0)
-        *since_ms = loop_now_ms();
-    return *since_ms != 0 && loop_now_ms() - *since_ms < RECOVERY_MS;
-}
-
-/* When a member dies, all its users come back at once, to the members that are left: they are let through one by one,
- * evenly. False: it would have to wait for more than half its time; better to hear at once that it should come later.
- */
+/* False: it would have to wait for more than half its time; better to hear at once that it should come later. */
 static bool start_in_turn(struct visit *v, const struct site *site, int64_t ms_left)
 {
-    int64_t now_us = loop_now_ms() * 1000, *turn_us = &all.turns_us[site->number];
-    int64_t a_second = all.config->limits.recovery_logins;
-    if (a_second == 0 || !is_recovering(site, v->protocol)) {
-        dial_start(v->dial);
-        return true;
-    }
-    if (*turn_us < now_us)
-        *turn_us = now_us;
-    int64_t wait_ms = (*turn_us - now_us) / 1000;
-    if (wait_ms > ms_left / 2)
-        return false;
-    *turn_us += 1000000 / a_second;
+    int64_t wait_ms = recovery_wait(site, v->protocol, all.config->limits.recovery_logins, ms_left / 2);
     if (wait_ms == 0)
         dial_start(v->dial);
-    return wait_ms == 0 || alarm_set(&v->start, wait_ms, on_turn);
+    return wait_ms == 0 || (wait_ms > 0 && alarm_set(&v->start, wait_ms, on_turn));
 }
 
 static bool begin_dial(struct visit *v, const struct site *site, const struct msg_dial *asked)
