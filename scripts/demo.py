@@ -177,7 +177,7 @@ def main():
     options = parser.parse_args()
     if not 1024 <= options.ports <= 64000:
         parser.error(f"--ports {options.ports}: expected 1024 to 64000")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     demo = None
     try:
