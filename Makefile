@@ -71,7 +71,7 @@ unit: $(UNIT_TESTS)
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 # The system's Python and pytest, whatever else stands in PATH.
-PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=.
+PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=. $(AGAIN)
 flow: all
 	@$(PYTEST) test/flow
 
