@@ -22,6 +22,11 @@ unsigned ipsec_algorithms(const struct ipsec_config *ipsec)
     return set != 0 ? set : 1U << IPSEC_AES_GCM | 1U << IPSEC_AES_CBC_SHA2;
 }
 
+bool ipsec_is_weak(const struct ipsec_config *ipsec)
+{
+    return (ipsec_algorithms(ipsec) & 1U << IPSEC_3DES_SHA1) != 0;
+}
+
 static const char *what_is_wrong(const struct site_config *s, const struct backend_config *b)
 {
     if (b->literal.family == AF_UNSPEC)
@@ -74,7 +79,7 @@ static void check_reqid(const struct check *k, const struct site_config *s)
 
 static void check_algorithms(const struct check *k, const struct site_config *s)
 {
-    if ((ipsec_algorithms(&s->ipsec) & 1U << IPSEC_3DES_SHA1) != 0)
+    if (ipsec_is_weak(&s->ipsec))
         report_warning(k->report, check_line(k, &s->ipsec.algorithms, s),
                        "WEAK: site \"%s\" may be reached with \"3des-sha1\", an outdated cipher", s->name);
 }

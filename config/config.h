@@ -106,6 +106,7 @@ struct ipsec_config {
     enum ipsec_tls tls;        /* inside ESP */
 };
 unsigned ipsec_algorithms(const struct ipsec_config *ipsec); /* a set: bit 1 << enum ipsec_algorithm */
+bool ipsec_is_weak(const struct ipsec_config *ipsec);        /* one of them is outdated */
 
 enum { SITES_MAX = 1024, BACKENDS_MAX = 64 /* of one site */ };
 

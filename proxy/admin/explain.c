@@ -156,8 +156,9 @@ static const char *link_text(const struct site_config *site, char text[512])
                  site->exception.reason);
         return text;
     case SECURITY_IPSEC:
-        snprintf(text, 512, "clear text inside IPsec, which the kernel enforces: ESP, %s, reqid %lld%s",
+        snprintf(text, 512, "clear text inside IPsec, which the kernel enforces: ESP, %s, reqid %lld%s%s",
                  site->ipsec.mode == IPSEC_TUNNEL ? "tunnel" : "transport", (long long)site->ipsec.reqid,
+                 ipsec_is_weak(&site->ipsec) ? ", perhaps with 3DES: WEAK" : "",
                  site->ipsec.tls == IPSEC_TLS_NEVER ? "" : "; TLS too where the store offers it");
         return text;
     }

@@ -64,7 +64,7 @@ static bool is_weak(const struct site_config *site)
 {
     bool has_tls = site->security == SECURITY_TLS || site->security == SECURITY_STARTTLS;
     return site->security == SECURITY_CLEAR || (has_tls && !site->verify && site->pin_sha256[0] == '\0') ||
-           site->exception.until_s > 0;
+           (site->security == SECURITY_IPSEC && ipsec_is_weak(&site->ipsec)) || site->exception.until_s > 0;
 }
 
 static void write_weak(struct json *j, const struct config *config)
@@ -80,6 +80,8 @@ static void write_weak(struct json *j, const struct config *config)
             json_word(j, "until", site->exception.until);
             json_word(j, "reason", site->exception.reason);
             json_flag(j, "overdue", time(NULL) >= site->exception.until_s);
+        } else if (site->security == SECURITY_IPSEC) {
+            json_word(j, "reason", "IPsec may use 3DES");
         }
         json_close(j);
     }
