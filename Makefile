@@ -16,8 +16,15 @@ WITHOUT ?=
 has = $(if $(filter $(1),$(WITHOUT)),,$(shell $(2) >/dev/null 2>&1 && echo yes))
 HAS_UNISTRING := $(call has,unistring,echo '\#include <uninorm.h>' | $(CC) -E -x c -)
 HAS_IDN2 := $(call has,idn2,pkg-config --exists libidn2)
-PACKAGES += $(if $(HAS_IDN2),libidn2)
-EXTRA_CPPFLAGS = $(if $(HAS_UNISTRING),-DHOMEWARD_HAS_UNISTRING) $(if $(HAS_IDN2),-DHOMEWARD_HAS_IDN2)
+HAS_CRYPT := $(call has,crypt,pkg-config --exists libxcrypt)
+HAS_CURL := $(call has,curl,pkg-config --exists libcurl)
+HAS_JANSSON := $(call has,jansson,pkg-config --exists jansson)
+HAS_LDAP := $(call has,ldap,pkg-config --exists ldap lber)
+PACKAGES += $(if $(HAS_IDN2),libidn2) $(if $(HAS_CRYPT),libxcrypt)
+# Libraries that the auth process opens by itself when a verifier needs them (auth/library.h): their headers only.
+OPENED = $(if $(HAS_CURL),libcurl) $(if $(HAS_JANSSON),jansson) $(if $(HAS_LDAP),ldap lber)
+LDAP_LIBRARY := $(if $(HAS_LDAP),$(shell objdump -p $$(pkg-config --variable=libdir ldap)/libldap.so | awk '/SONAME/ { print $$2 }'))
+EXTRA_CPPFLAGS = $(if $(LDAP_LIBRARY),-DHOMEWARD_LDAP_LIBRARY='"$(LDAP_LIBRARY)"') $(foreach each,UNISTRING IDN2 CRYPT CURL JANSSON LDAP,$(if $(HAS_$(each)),-DHOMEWARD_HAS_$(each)))
 EXTRA_LDLIBS = $(if $(HAS_UNISTRING),-lunistring)
 
 OPTIMIZE ?= -O2 -g
@@ -33,7 +40,7 @@ FORTIFY =
 endif
 
 VERSION = 0.1
-ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(shell pkg-config --cflags $(PACKAGES)) \
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(shell pkg-config --cflags $(PACKAGES) $(OPENED)) \
                $(EXTRA_CPPFLAGS) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) $(CFLAGS)
 ALL_LDLIBS = $(shell pkg-config --libs $(PACKAGES)) $(EXTRA_LDLIBS) -lpthread $(LDLIBS)

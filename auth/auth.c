@@ -5,14 +5,21 @@
 #include "auth/channels.h"
 #include "auth/control.h"
 #include "auth/mapped.h"
+#include "auth/passwd.h"
+#include "auth/sealed.h"
 #include "proxy/base/log.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
+
+enum { LAST_WORDS_MS = 1000 };
 
 struct auth {
     struct ipc *main;
     struct policy policy;
     struct mapped map;
+    struct chain chain;
+    struct span accounts_bytes;
+    struct table accounts; /* of the verifier "file" */
     struct channels channels;
     struct alarm leave;
     bool ready;    /* and main has been told so */
@@ -88,6 +95,32 @@ static void on_map(struct auth *auth, struct message *m)
     auth->ready = true;
 }
 
+/* The old ones go first out of the verifier, then out of memory: its threads have copies. */
+static void on_accounts(struct auth *auth, struct message *m)
+{
+    struct span bytes;
+    struct table accounts;
+    struct log_line l;
+    const char *why;
+    if (!chain_has(&auth->chain, VERIFIER_FILE))
+        return;
+    bool mapped = sealed_map(m->fds[0], &bytes, &why);
+    if (!mapped || !table_open(&accounts, PASSWD_MAGIC, bytes)) {
+        log_say(LOG_ERROR, "accounts_refused", "%s",
+                mapped ? "they are not accounts that this version has compiled" : why);
+        sealed_unmap(&bytes);
+        return;
+    }
+    loop_refresh();
+    sealed_unmap(&auth->accounts_bytes);
+    auth->accounts_bytes = bytes;
+    auth->accounts = accounts;
+    chain_set_accounts(&auth->chain, &auth->accounts);
+    log_begin(&l, LOG_INFO, "accounts");
+    log_number(&l, "entries", (int64_t)accounts.n);
+    log_end(&l);
+}
+
 static void on_new_channel(struct auth *auth, struct message *m)
 {
     if (auth->draining || m->channel.to != ROLE_FRONT)
@@ -129,8 +162,8 @@ static void on_control(struct auth *auth, struct message *m)
 }
 
 static void (*const handlers[MSG_TYPES])(struct auth *auth, struct message *m) = {
-    [MSG_MAP] = on_map,       [MSG_CHANNEL] = on_new_channel, [MSG_DRAIN] = on_drain,
-    [MSG_STATUS] = on_status, [MSG_CONTROL] = on_control,
+    [MSG_ACCOUNTS] = on_accounts, [MSG_MAP] = on_map,       [MSG_CHANNEL] = on_new_channel,
+    [MSG_DRAIN] = on_drain,       [MSG_STATUS] = on_status, [MSG_CONTROL] = on_control,
 };
 
 static void on_main_message(void *owner, struct message *m)
@@ -139,22 +172,36 @@ static void on_main_message(void *owner, struct message *m)
         handlers[m->type](owner, m);
 }
 
+/* What it cannot do without: main gives the sentence to the admin. */
+static bool start(struct auth *auth, struct role *role)
+{
+    struct buf why;
+    buf_init(&why, 1024);
+    bool good = policy_init(&auth->policy, role->config) &&
+                chain_open(&auth->chain, role->config, &auth->policy.names, role->bundle, &why);
+    struct message failed = { .type = MSG_FAILED, .text.text = why.n > 0 ? buf_span(&why) : SPAN("memory is short") };
+    if (!good && ipc_send(auth->main, &failed))
+        ipc_flush(auth->main, LAST_WORDS_MS);
+    buf_fini(&why);
+    return good;
+}
+
 int auth_run(struct role *role)
 {
     static const struct ipc_events events = { .message = on_main_message, .closed = on_main_closed };
     static struct auth auth; /* not on the stack: the loop's queues point into it until the process ends */
     loop_init();
-    if (!policy_init(&auth.policy, role->config))
+    auth.main = ipc_new(role->main_fd, &events, &auth);
+    if (auth.main == NULL || !start(&auth, role))
         return 1;
     counts_init(&auth.policy.counts);
-    channels_init(&auth.channels, &auth.policy, on_channel_ended);
-    auth.main = ipc_new(role->main_fd, &events, &auth);
-    if (auth.main == NULL)
-        return 1;
+    channels_init(&auth.channels, &auth.policy, &auth.chain, on_channel_ended);
     loop_run();
     channels_fini(&auth.channels);
+    chain_close(&auth.chain);
     ipc_free(&auth.main);
     mapped_drop(&auth.map);
+    sealed_unmap(&auth.accounts_bytes);
     counts_fini(&auth.policy.counts);
     policy_fini(&auth.policy);
     return 0;

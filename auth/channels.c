@@ -21,17 +21,26 @@ struct channel {
     size_t n_waiting;
 };
 
+/* A question that has no answer yet: it waits for the start to be over, or is being judged. */
 struct waiting {
     struct list link;
+    struct channel *channel;
     uint64_t id;
     struct msg_ask ask; /* its spans point into text */
-    char text[];
+    struct inquiry inquiry;
+    struct judging *judging; /* NULL: it waits */
+    bool judged, at_once;    /* the judgement is there; it came while it was being asked for */
+    size_t n;
+    char text[]; /* holds a secret */
 };
 
-static void forget_question(struct channel *c, struct waiting *w)
+static void forget_question(struct waiting *w)
 {
     list_remove(&w->link);
-    c->n_waiting--;
+    w->channel->n_waiting--;
+    judging_free(&w->judging);
+    inquiry_fini(&w->inquiry);
+    explicit_bzero(w->text, w->n);
     free(w);
 }
 
@@ -41,7 +50,7 @@ static void channel_free(struct channel *c)
     c->all->n--;
     deadline_stop(&c->all->telling, &c->telling);
     while (!list_empty(&c->waiting))
-        forget_question(c, OWNER_OF(c->waiting.next, struct waiting, link));
+        forget_question(OWNER_OF(c->waiting.next, struct waiting, link));
     live_fini(&c->live);
     ipc_free(&c->ipc);
     free(c);
@@ -49,15 +58,14 @@ static void channel_free(struct channel *c)
 
 /* Answers. False from here on: the channel is of no use any more. */
 
-static bool send_verdict(struct channel *c, uint64_t id, const struct msg_ask *ask)
+static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q)
 {
     struct policy *policy = c->all->policy;
-    struct message m = { .type = MSG_VERDICT, .id = id };
-    verdict_decide(policy, ask, &c->all->bytes, &m.verdict);
+    struct message m = { .type = MSG_VERDICT, .id = id, .verdict = q->verdict };
     struct live_facts facts = {
-        .protocol = ask->protocol,
+        .protocol = q->ask->protocol,
         .mailbox = m.verdict.mailbox,
-        .client = policy_exempts(policy, &ask->client) ? NULL : &ask->client,
+        .client = policy_exempts(policy, &q->ask->client) ? NULL : &q->ask->client,
         .full = m.verdict.user_full,
         .most = (uint32_t)m.verdict.sessions_max,
     };
@@ -66,24 +74,87 @@ static bool send_verdict(struct channel *c, uint64_t id, const struct msg_ask *a
     return ipc_send(c->ipc, &m);
 }
 
+static bool answer_with(struct waiting *w, enum verdict_status status, const char *why)
+{
+    w->inquiry.verdict.status = status;
+    w->inquiry.verdict.why = span_of(why);
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry);
+    forget_question(w);
+    return sent;
+}
+
+static void channel_end(struct channel *c);
+
+static bool conclude(struct waiting *w)
+{
+    const struct judgement *judged = &w->judging->judgement;
+    inquiry_end(&w->inquiry, judged->is == JUDGED_BY_SITE ? NULL : judged);
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry);
+    forget_question(w);
+    return sent;
+}
+
+static void on_judged(struct judging *q)
+{
+    struct waiting *w = q->owner;
+    struct channel *c = w->channel;
+    w->judged = true;
+    if (!w->at_once && !conclude(w))
+        channel_end(c);
+}
+
+static struct judging *new_judging(const struct waiting *w)
+{
+    const struct attempt of = {
+        .protocol = w->ask.protocol,
+        .mechanism = (enum sasl_mechanism)w->ask.mechanism,
+        .tls = w->ask.tls,
+        .number = w->ask.attempt,
+        .client = w->ask.client,
+    };
+    return judging_new(w->channel->all->chain, &of, buf_span(&w->inquiry.login), w->ask.name, w->ask.secret);
+}
+
+/* The answer, or the beginning of the judgement that it needs. */
+static bool begin(struct waiting *w)
+{
+    inquiry_init(&w->inquiry, w->channel->all->policy);
+    if (!inquiry_begin(&w->inquiry, &w->ask)) {
+        bool sent = send_verdict(w->channel, w->id, &w->inquiry);
+        forget_question(w);
+        return sent;
+    }
+    if (w->ask.secret.n == 0) /* a front of another configuration, or a token that is too long for us */
+        return answer_with(w, VERDICT_UNAVAILABLE, "no_secret");
+    w->judging = new_judging(w);
+    if (w->judging == NULL)
+        return answer_with(w, VERDICT_UNAVAILABLE, "no_memory");
+    explicit_bzero((char *)w->ask.secret.at, w->ask.secret.n); /* it has its own */
+    w->judging->done = on_judged;
+    w->judging->owner = w;
+    w->at_once = true;
+    chain_judge(w->judging);
+    w->at_once = false;
+    return !w->judged || conclude(w);
+}
+
 static bool may_answer(const struct channel *c)
 {
     return c->held && c->all->started && c->all->telling.n == 0;
 }
 
+/* Those that are being judged already stand first. */
 static bool answer_waiting(struct channel *c)
 {
-    while (!list_empty(&c->waiting) && may_answer(c)) {
-        struct waiting *w = OWNER_OF(c->waiting.next, struct waiting, link);
-        bool sent = send_verdict(c, w->id, &w->ask);
-        forget_question(c, w);
-        if (!sent)
+    if (!may_answer(c))
+        return true;
+    LIST_EACH_SAFE(link, &c->waiting) {
+        struct waiting *w = OWNER_OF(link, struct waiting, link);
+        if (w->judging == NULL && !begin(w))
             return false;
     }
     return true;
 }
-
-static void channel_end(struct channel *c);
 
 static void answer_all(struct channels *all)
 {
@@ -124,30 +195,45 @@ static struct span copy_to(char *to, struct span s)
     return span_bytes(to, s.n);
 }
 
-static bool keep_question(struct channel *c, uint64_t id, const struct msg_ask *ask)
+static struct waiting *keep_question(struct channel *c, uint64_t id, const struct msg_ask *ask)
 {
-    if (c->n_waiting >= CHANNEL_WAITING_MAX)
-        return false;
-    struct waiting *w = malloc(sizeof *w + ask->name.n + ask->authzid.n);
+    size_t n = ask->name.n + ask->authzid.n + ask->secret.n;
+    struct waiting *w = c->n_waiting < CHANNEL_WAITING_MAX ? calloc(1, sizeof *w + n) : NULL;
     if (w == NULL)
-        return false;
+        return NULL;
+    w->channel = c;
     w->id = id;
+    w->n = n;
     w->ask = *ask;
     w->ask.name = copy_to(w->text, ask->name);
     w->ask.authzid = copy_to(w->text + ask->name.n, ask->authzid);
+    w->ask.secret = copy_to(w->text + ask->name.n + ask->authzid.n, ask->secret);
+    list_init(&w->link);
     list_add(&c->waiting, &w->link);
     c->n_waiting++;
-    return true;
+    return w;
+}
+
+/* Where the home site judges everybody there is nothing to wait for. */
+static bool answer_now(struct channel *c, uint64_t id, const struct msg_ask *ask)
+{
+    struct inquiry *q = &c->all->inquiry;
+    if (inquiry_begin(q, ask))
+        inquiry_end(q, NULL);
+    return send_verdict(c, id, q);
 }
 
 /* A second question under the same id, while the first is open or its session lives, is not answered. */
 static bool on_ask(struct channel *c, const struct message *m)
 {
-    if (m->ask.protocol >= PROTOCOLS)
+    if (m->ask.protocol >= PROTOCOLS || m->ask.mechanism >= SASL_MECHANISMS)
         return false;
     if (live_has(&c->live, m->id) || find_question(c, m->id) != NULL)
         return true;
-    return may_answer(c) ? send_verdict(c, m->id, &m->ask) : keep_question(c, m->id, &m->ask);
+    if (may_answer(c) && c->all->chain->site_alone)
+        return answer_now(c, m->id, &m->ask);
+    struct waiting *w = keep_question(c, m->id, &m->ask);
+    return w != NULL && (!may_answer(c) || begin(w));
 }
 
 /* Also for a cancel: it may have crossed the verdict on its way. */
@@ -155,7 +241,7 @@ static bool on_gone(struct channel *c, const struct message *m)
 {
     struct waiting *w = find_question(c, m->id);
     if (w != NULL)
-        forget_question(c, w);
+        forget_question(w);
     live_remove(&c->live, m->id);
     return true;
 }
@@ -236,12 +322,13 @@ static void on_start(struct alarm *a)
     answer_all(all);
 }
 
-void channels_init(struct channels *all, struct policy *policy, void (*ended)(struct channels *all))
+void channels_init(struct channels *all, struct policy *policy, struct chain *chain,
+                   void (*ended)(struct channels *all))
 {
-    *all = (struct channels){ .policy = policy, .ended = ended };
+    *all = (struct channels){ .policy = policy, .chain = chain, .ended = ended };
     list_init(&all->all);
     deadline_queue_init(&all->telling, CHANNELS_TELL_MS, on_told_too_late);
-    verdict_bytes_init(&all->bytes);
+    inquiry_init(&all->inquiry, policy);
 }
 
 /* The first channel begins the start: main gives those of all living fronts in one go. */
@@ -277,5 +364,5 @@ void channels_fini(struct channels *all)
     alarm_clear(&all->start);
     while (!list_empty(&all->all))
         channel_free(OWNER_OF(all->all.next, struct channel, link));
-    verdict_bytes_fini(&all->bytes);
+    inquiry_fini(&all->inquiry);
 }

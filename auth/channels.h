@@ -2,6 +2,7 @@
 #ifndef AUTH_CHANNELS_H
 #define AUTH_CHANNELS_H
 
+#include "auth/chain.h"
 #include "auth/verdict.h"
 #include "proxy/net/deadline.h"
 
@@ -13,17 +14,19 @@ enum {
 
 struct channels {
     struct policy *policy;
+    struct chain *chain;
     void (*ended)(struct channels *all); /* a channel has ended */
     struct list all;
     size_t n;
     bool started; /* CHANNELS_START_MS since the first channel are over */
     struct alarm start;
     struct deadline_queue telling; /* channels from before the start that have not told all their sessions */
-    struct verdict_bytes bytes;
+    struct inquiry inquiry;        /* for questions that are answered at once */
 };
 
 /* The loop must be there already. */
-void channels_init(struct channels *all, struct policy *policy, void (*ended)(struct channels *all));
+void channels_init(struct channels *all, struct policy *policy, struct chain *chain,
+                   void (*ended)(struct channels *all));
 void channels_fini(struct channels *all);                   /* ends them all; `ended` is not called */
 bool channels_add(struct channels *all, int fd) MUST_CHECK; /* takes fd; false: no memory */
 

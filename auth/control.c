@@ -25,20 +25,24 @@ static void write_entry(const struct policy *policy, struct span mailbox, struct
         json_text(j, "map_entry", entry.key);
 }
 
-static void write_route(const struct policy *policy, const struct msg_ask *ask, struct json *j,
-                        struct msg_verdict *verdict)
+/* As if the credential had been found right: that is not the question here. True: it goes somewhere. */
+static bool write_route(const struct policy *policy, const struct msg_ask *ask, struct json *j)
 {
-    struct verdict_bytes bytes;
-    verdict_bytes_init(&bytes);
-    verdict_decide(policy, ask, &bytes, verdict);
+    static const struct judgement right = { .is = JUDGED_YES };
+    struct inquiry q;
+    const struct msg_verdict *verdict = &q.verdict;
+    inquiry_init(&q, policy);
+    if (inquiry_begin(&q, ask))
+        inquiry_end(&q, &right);
+    bool good = verdict->status == VERDICT_OK;
     json_open(j, NULL);
     json_word(j, "proto", protocol_names[ask->protocol]);
     json_text(j, "mailbox", verdict->mailbox);
-    json_flag(j, "ok", verdict->status == VERDICT_OK);
-    if (verdict->status != VERDICT_OK)
+    json_flag(j, "ok", good);
+    if (!good)
         json_text(j, "why", verdict->why);
     write_entry(policy, verdict->mailbox, j);
-    if (verdict->status == VERDICT_OK) {
+    if (good) {
         json_text(j, "site", verdict->site);
         json_text(j, "store_name", verdict->store_name);
         json_number(j, "sessions", (int64_t)counts_of_user(&policy->counts, ask->protocol, verdict->mailbox));
@@ -46,7 +50,8 @@ static void write_route(const struct policy *policy, const struct msg_ask *ask, 
     }
     json_close(j);
     json_end_line(j);
-    verdict_bytes_fini(&bytes);
+    inquiry_fini(&q);
+    return good;
 }
 
 /* route USER [proto=imap|pop3] [from=IP]: one line for each protocol that is asked for. */
@@ -58,12 +63,10 @@ static enum control_status route(const struct policy *policy, const struct contr
     if (ask.name.n == 0 || (from.at != NULL && !addr_parse(from, 0, &ask.client)))
         return CONTROL_USAGE;
     for (uint8_t p = 0; p < PROTOCOLS; p++) {
-        struct msg_verdict verdict;
         ask.protocol = p;
         if (wanted.at != NULL && !span_eq(wanted, span_of(protocol_names[p])))
             continue;
-        write_route(policy, &ask, j, &verdict);
-        goes = goes || verdict.status == VERDICT_OK;
+        goes = write_route(policy, &ask, j) || goes;
     }
     return goes ? CONTROL_OK : CONTROL_NO;
 }

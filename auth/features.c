@@ -2,14 +2,20 @@
 #include "auth/features.h"
 
 #include "auth/domains.h"
+#include "auth/http.h"
+#include "auth/ldap.h"
+#include "auth/passwd.h"
 #include "auth/precis.h"
 
 static const struct feature {
     const char *library, *what;
     const char *(*version)(void); /* "": not compiled in */
 } features[] = {
-    {"libunistring", "user names beyond ASCII", precis_library_version},
-    { "libidn2",     "domains beyond ASCII",    domain_library_version},
+    {"libunistring", "user names beyond ASCII",  precis_library_version},
+    { "libidn2",     "domains beyond ASCII",     domain_library_version},
+    { "libxcrypt",   "verifier file",            passwd_library_version},
+    { "libcurl",     "verifiers http and oauth", http_library_version  },
+    { "libldap",     "verifier ldap",            ldap_library_version  },
 };
 
 bool features_tell(struct buf *to)

@@ -40,6 +40,7 @@ static struct raw_entry raw_entry(const struct map *map, size_t at)
     e.switches.user = take(&text, number(p + 7, 2));
     e.switches.networks = take(&text, number(p + 9, 2));
     e.switches.delegates = take(&text, number(p + 11, 2));
+    e.switches.opens = take(&text, number(p + 13, 2));
     e.bytes = (size_t)(text - (const char *)p);
     return e;
 }

@@ -37,7 +37,7 @@ struct compiler {
     struct buf packed;                /* the entries, in the order of the lines */
     struct draft *drafts;
     size_t n_drafts, room;
-    struct buf key, delegates; /* canonical, of the line being read */
+    struct buf key, names_text; /* canonical, of the line being read */
 };
 
 struct line_entry {
@@ -185,7 +185,7 @@ static bool read_option(struct compiler *c, struct switches_reader *reader, stru
 static bool read_entry(struct compiler *c, struct span line, struct line_entry *entry)
 {
     struct span rest = line, word;
-    struct switches_reader reader = { .names = &c->names, .to = &entry->switches, .text = &c->delegates };
+    struct switches_reader reader = { .names = &c->names, .to = &entry->switches, .text = &c->names_text };
     *entry = (struct line_entry){ .key = SPAN_NONE };
     if (!span_word(&rest, &word) || !read_key(c, word, entry))
         return false;
@@ -213,8 +213,8 @@ static bool pack_entry(struct buf *to, const struct line_entry *e)
     const struct switches *w = &e->switches;
     return pack_number(to, e->site, 2) && pack_number(to, w->protocols, 1) && pack_number(to, w->sessions, 2) &&
            pack_number(to, e->key.n, 2) && pack_number(to, w->user.n, 2) && pack_number(to, w->networks.n, 2) &&
-           pack_number(to, w->delegates.n, 2) && buf_add(to, e->key) && buf_add(to, w->user) &&
-           buf_add(to, w->networks) && buf_add(to, w->delegates);
+           pack_number(to, w->delegates.n, 2) && pack_number(to, w->opens.n, 2) && buf_add(to, e->key) &&
+           buf_add(to, w->user) && buf_add(to, w->networks) && buf_add(to, w->delegates) && buf_add(to, w->opens);
 }
 
 static void keep_entry(struct compiler *c, const struct line_entry *entry)
@@ -382,7 +382,7 @@ bool map_compile(const struct config *config, const char *path, struct span text
     buf_clear(to);
     buf_init(&c.packed, UINT32_MAX);
     buf_init(&c.key, NAME_BYTES_MAX + 1);
-    buf_init(&c.delegates, UINT16_MAX);
+    buf_init(&c.names_text, SWITCHES_NAMES_MAX);
     sort_sites(&c);
     c.no_memory = !name_rules_init(&c.names, config, &wrong);
     read_lines(&c, text);
@@ -397,7 +397,7 @@ bool map_compile(const struct config *config, const char *path, struct span text
                 buf_printf(errors, "%s: and %zu more errors\n", path, c.n_errors - MAP_ERRORS_MAX);
     buf_fini(&c.packed);
     buf_fini(&c.key);
-    buf_fini(&c.delegates);
+    buf_fini(&c.names_text);
     name_rules_fini(&c.names);
     free(c.drafts);
     return told && c.n_errors == 0;

@@ -3,7 +3,7 @@
  *
  *   header     magic, length of everything (8), number of entries (4), number of sites (4)
  *   entries    in the order of their keys: site (2), protocols as bits (1, 0: not said), sessions (2, 0: not said),
- *              lengths of key, user, networks and delegates (2 each, 0: not said), then these four
+ *              lengths of key, user, networks, delegates and opens (2 each, 0: not said), then these
  *   names      of the sites, one behind the other
  *   index      per entry: where it starts (4)
  *   sites      per site: where its name starts (4) and how long it is (4)
@@ -14,8 +14,8 @@
 
 #include "auth/map.h"
 
-enum { MAP_HEADER_BYTES = 24, MAP_ENTRY_HEAD_BYTES = 13, MAP_SITE_BYTES = 8, MAP_INDEX_BYTES = 4 };
-#define MAP_MAGIC SPAN("HWMAP 2\n")
+enum { MAP_HEADER_BYTES = 24, MAP_ENTRY_HEAD_BYTES = 15, MAP_SITE_BYTES = 8, MAP_INDEX_BYTES = 4 };
+#define MAP_MAGIC SPAN("HWMAP 3\n")
 
 /* Entry number i of an open map, i < stats.entries; in the order of keys. */
 void map_entry_number(const struct map *map, size_t i, struct map_entry *entry);

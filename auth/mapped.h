@@ -6,7 +6,7 @@
 
 /* All zero: none. */
 struct mapped {
-    void *at;
+    struct span bytes;
     struct map map;
 };
 
@@ -17,7 +17,7 @@ void mapped_drop(struct mapped *m);
 
 static inline const struct map *mapped_map(const struct mapped *m)
 {
-    return m->at != NULL ? &m->map : NULL;
+    return m->bytes.n > 0 ? &m->map : NULL;
 }
 
 #endif

@@ -58,23 +58,53 @@ static bool read_sessions(struct switches_reader *r, struct span value)
     return good;
 }
 
-static bool add_delegate(struct switches_reader *r, struct span item)
+static bool add_name(struct switches_reader *r, struct span item, bool first)
 {
     struct buf name;
     buf_init(&name, NAME_BYTES_MAX);
-    bool good = name_canonical(r->names, item, &name) && (r->text->n == 0 || buf_add_byte(r->text, ',')) &&
+    bool good = name_canonical(r->names, item, &name) && (first || buf_add_byte(r->text, ',')) &&
                 buf_add(r->text, buf_span(&name));
     buf_fini(&name);
     return good;
 }
 
-static bool read_delegates(struct switches_reader *r, struct span value)
+/* Offsets first: the text may move while it grows. */
+static bool read_names(struct switches_reader *r, struct span value, size_t *at)
 {
     struct span item;
-    while (next(&value, &item))
-        if (!add_delegate(r, item))
+    *at = r->text->n;
+    for (bool first = true; next(&value, &item); first = false)
+        if (!add_name(r, item, first))
             return false;
-    r->to->delegates = buf_span(r->text);
+    return true;
+}
+
+static void set_names(struct switches_reader *r, struct span *to, size_t at)
+{
+    *to = span_after(buf_span(r->text), at);
+}
+
+static bool read_delegates(struct switches_reader *r, struct span value)
+{
+    size_t at;
+    size_t opens = r->to->opens.n;
+    if (!read_names(r, value, &at))
+        return false;
+    if (opens > 0)
+        r->to->opens = span_first(buf_span(r->text), opens);
+    set_names(r, &r->to->delegates, at);
+    return true;
+}
+
+static bool read_opens(struct switches_reader *r, struct span value)
+{
+    size_t at;
+    size_t delegates = r->to->delegates.n;
+    if (!read_names(r, value, &at))
+        return false;
+    if (delegates > 0)
+        r->to->delegates = span_first(buf_span(r->text), delegates);
+    set_names(r, &r->to->opens, at);
     return true;
 }
 
@@ -87,6 +117,7 @@ static const struct row {
     { "networks=",  "networks or addresses with commas between them, such as 10.0.0.0/8,2001:db8::/32", read_networks },
     { "sessions=",  "a whole number from 1 to 65535",                                                   read_sessions },
     { "delegates=", "names of accounts with commas between them",                                       read_delegates},
+    { "opens=",     "names of mailboxes with commas between them",                                      read_opens    },
 };
 
 enum switches_read switches_read(struct switches_reader *r, struct span word, const char **expected)
@@ -104,7 +135,7 @@ enum switches_read switches_read(struct switches_reader *r, struct span word, co
         *expected = row->expected;
         return row->read(r, span_after(word, strlen(row->name))) ? SWITCHES_READ : SWITCHES_BAD;
     }
-    *expected = "user=…, protocols=…, networks=…, sessions=… or delegates=…";
+    *expected = "user=…, protocols=…, networks=…, sessions=…, delegates=… or opens=…";
     return SWITCHES_UNKNOWN;
 }
 
@@ -125,13 +156,21 @@ bool switches_serve(const struct switches *s, enum protocol protocol)
     return s->protocols == 0 || (s->protocols & 1U << protocol) != 0;
 }
 
-bool switches_grant(const struct switches *s, struct span delegate)
+static bool has_name(struct span list, struct span name)
 {
-    struct span list = s->delegates, item;
-    if (list.n == 0)
-        return false;
-    while (next(&list, &item))
-        if (span_eq(item, delegate))
+    struct span item;
+    while (list.n > 0 && next(&list, &item))
+        if (span_eq(item, name))
             return true;
     return false;
+}
+
+bool switches_grant(const struct switches *s, struct span delegate)
+{
+    return has_name(s->delegates, delegate);
+}
+
+bool switches_open(const struct switches *s, struct span mailbox)
+{
+    return has_name(s->opens, mailbox);
 }

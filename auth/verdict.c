@@ -2,17 +2,6 @@
  * comes first, so that a full address learns nothing about mailboxes. */
 #include "auth/verdict.h"
 
-struct question {
-    const struct policy *policy;
-    const struct msg_ask *ask;
-    struct verdict_bytes *bytes;
-    struct msg_verdict *verdict;
-    struct map_entry entry;    /* the mailbox's */
-    struct map_entry delegate; /* of who signs in for it; only if that is somebody else */
-    bool is_delegate;
-    const struct site_config *site;
-};
-
 bool policy_init(struct policy *policy, const struct config *config)
 {
     const char *wrong;
@@ -26,36 +15,49 @@ void policy_fini(struct policy *policy)
     deny_fini(&policy->deny);
 }
 
-void verdict_bytes_init(struct verdict_bytes *bytes)
-{
-    buf_init(&bytes->login, NAME_BYTES_MAX);
-    buf_init(&bytes->mailbox, NAME_BYTES_MAX);
-    buf_init(&bytes->store_name, NAME_BYTES_MAX);
-    buf_init(&bytes->store_login, NAME_BYTES_MAX);
-}
-
-void verdict_bytes_fini(struct verdict_bytes *bytes)
-{
-    buf_fini(&bytes->login);
-    buf_fini(&bytes->mailbox);
-    buf_fini(&bytes->store_name);
-    buf_fini(&bytes->store_login);
-}
-
-/* Ends the question. */
-static bool end(struct question *q, enum verdict_status status, const char *why)
-{
-    q->verdict->status = status;
-    q->verdict->why = span_of(why);
-    return false;
-}
-
 bool policy_exempts(const struct policy *policy, const struct addr *client)
 {
     return networks_have(&policy->config->limits.exempt, client);
 }
 
-static bool check_address(struct question *q)
+void inquiry_init(struct inquiry *q, const struct policy *policy)
+{
+    *q = (struct inquiry){ .policy = policy };
+    buf_init(&q->login, NAME_BYTES_MAX);
+    buf_init(&q->mailbox, NAME_BYTES_MAX);
+    buf_init(&q->store_name, NAME_BYTES_MAX);
+    buf_init(&q->store_login, NAME_BYTES_MAX);
+    buf_init(&q->names_text, SWITCHES_NAMES_MAX);
+}
+
+void inquiry_fini(struct inquiry *q)
+{
+    buf_fini(&q->login);
+    buf_fini(&q->mailbox);
+    buf_fini(&q->store_name);
+    buf_fini(&q->store_login);
+    buf_fini(&q->names_text);
+}
+
+/* Ends the question. */
+static bool end(struct inquiry *q, enum verdict_status status, const char *why)
+{
+    q->verdict.status = status;
+    q->verdict.why = span_of(why);
+    return false;
+}
+
+static bool take_steps(struct inquiry *q, bool (*const *steps)(struct inquiry *q), size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!steps[i](q))
+            return false;
+    return true;
+}
+
+/* ---- before the judgement ---- */
+
+static bool check_address(struct inquiry *q)
 {
     const struct addr *client = &q->ask->client;
     int64_t most = q->policy->config->limits.sessions_per_address;
@@ -68,162 +70,258 @@ static bool check_address(struct question *q)
 
 /* Whose mailbox is meant: the name itself may say so, or the authzid (RFC 4616), in which clients often name
  * themselves. Both at once must agree. */
-static bool read_mailbox(struct question *q)
+static bool read_mailbox(struct inquiry *q)
 {
     const struct name_rules *names = &q->policy->names;
-    struct buf *login = &q->bytes->login, *mailbox = &q->bytes->mailbox;
     struct buf authzid;
-    if (!name_read(names, q->ask->name, login, mailbox))
+    if (!name_read(names, q->ask->name, &q->login, &q->mailbox))
         return false;
-    if (mailbox->n == 0 && q->ask->authzid.n == 0)
-        return buf_add(mailbox, buf_span(login));
+    if (q->mailbox.n == 0 && q->ask->authzid.n == 0)
+        return buf_add(&q->mailbox, buf_span(&q->login));
     if (q->ask->authzid.n == 0)
         return true;
-    if (mailbox->n == 0)
-        return name_canonical(names, q->ask->authzid, mailbox);
+    if (q->mailbox.n == 0)
+        return name_canonical(names, q->ask->authzid, &q->mailbox);
     buf_init(&authzid, NAME_BYTES_MAX);
-    bool good = name_canonical(names, q->ask->authzid, &authzid) && span_eq(buf_span(&authzid), buf_span(mailbox));
+    bool good = name_canonical(names, q->ask->authzid, &authzid) && span_eq(buf_span(&authzid), buf_span(&q->mailbox));
     buf_fini(&authzid);
     return good;
 }
 
-static bool check_name(struct question *q)
+static void tell_names(struct inquiry *q)
+{
+    q->verdict.mailbox = buf_span(&q->mailbox);
+    q->is_delegate = !span_eq(q->verdict.mailbox, buf_span(&q->login));
+    q->verdict.delegate = q->is_delegate ? buf_span(&q->login) : SPAN_NONE;
+}
+
+static bool check_name(struct inquiry *q)
 {
     if (!read_mailbox(q))
         return end(q, VERDICT_REFUSED, "name");
-    q->verdict->mailbox = buf_span(&q->bytes->mailbox);
-    q->is_delegate = !span_eq(q->verdict->mailbox, buf_span(&q->bytes->login));
-    if (q->is_delegate)
-        q->verdict->delegate = buf_span(&q->bytes->login);
+    tell_names(q);
     return true;
 }
 
-static bool check_denied(struct question *q)
+static bool check_denied(struct inquiry *q)
 {
-    if (deny_has(&q->policy->deny, buf_span(&q->bytes->login)) ||
-        deny_has(&q->policy->deny, buf_span(&q->bytes->mailbox)))
+    if (deny_has(&q->policy->deny, buf_span(&q->login)) || deny_has(&q->policy->deny, buf_span(&q->mailbox)))
         return end(q, VERDICT_DENIED, "denied");
     return true;
 }
 
-static bool find_entry(struct question *q)
+bool inquiry_begin(struct inquiry *q, const struct msg_ask *ask)
+{
+    static bool (*const steps[])(struct inquiry *) = { check_address, check_name, check_denied };
+    q->ask = ask;
+    q->verdict = (struct msg_verdict){ .status = VERDICT_OK };
+    q->judged = NULL;
+    q->said = (struct switches){ .user = SPAN_NONE };
+    q->has_entry = q->has_delegate = false;
+    q->site = NULL;
+    return take_steps(q, steps, COUNT_OF(steps));
+}
+
+/* ---- after it ---- */
+
+static bool check_judgement(struct inquiry *q)
+{
+    switch (q->judged != NULL ? q->judged->is : JUDGED_BY_SITE) {
+    case JUDGED_BY_SITE:
+    case JUDGED_YES:
+        return true;
+    case JUDGED_NO:
+        return end(q, VERDICT_REFUSED, "refused");
+    case JUDGED_UNKNOWN:
+        return end(q, VERDICT_REFUSED, "unknown");
+    case JUDGED_DENIED:
+        return end(q, VERDICT_DENIED, "denied");
+    case JUDGED_DOWN:
+        break;
+    }
+    return end(q, VERDICT_UNAVAILABLE, "verifier_down");
+}
+
+static bool is_verified(const struct inquiry *q)
+{
+    return q->judged != NULL && q->judged->is == JUDGED_YES;
+}
+
+/* The verifier may know the account by another name: that one is looked up, counted, and denied like any. */
+static bool take_name(struct inquiry *q)
+{
+    if (!is_verified(q) || q->judged->name == NULL)
+        return true;
+    if (!name_canonical(&q->policy->names, span_of(q->judged->name), &q->login))
+        return end(q, VERDICT_UNAVAILABLE, "verifier_name");
+    if (!q->is_delegate) {
+        buf_clear(&q->mailbox);
+        if (!buf_add(&q->mailbox, buf_span(&q->login)))
+            return end(q, VERDICT_UNAVAILABLE, "no_memory");
+    }
+    tell_names(q);
+    return check_denied(q);
+}
+
+static bool take_options(struct inquiry *q)
+{
+    struct switches_reader reader = { .names = &q->policy->names, .to = &q->said, .text = &q->names_text };
+    struct span words = is_verified(q) ? span_of(q->judged->options) : SPAN_NONE, word;
+    const char *expected;
+    while (span_word(&words, &word))
+        if (switches_read(&reader, word, &expected) != SWITCHES_READ)
+            return end(q, VERDICT_UNAVAILABLE, "verifier_options");
+    return true;
+}
+
+/* The verifier may say where home is; of the mailbox of somebody else it says nothing. */
+static struct span told_site(const struct inquiry *q)
+{
+    return is_verified(q) && !q->is_delegate ? span_of(q->judged->site) : SPAN_NONE;
+}
+
+static bool find_entries(struct inquiry *q)
 {
     const struct map *map = q->policy->map;
-    if (map == NULL)
+    bool needed = told_site(q).n == 0;
+    if (map == NULL && needed)
         return end(q, VERDICT_UNAVAILABLE, "no_map");
-    if (!map_find(map, q->verdict->mailbox, &q->entry))
+    q->entry = q->delegate = (struct map_entry){ .key = SPAN_NONE };
+    q->has_entry = map != NULL && map_find(map, q->verdict.mailbox, &q->entry);
+    q->has_delegate = map != NULL && q->is_delegate && map_find(map, q->verdict.delegate, &q->delegate);
+    if (!q->has_entry && needed)
         return end(q, VERDICT_REFUSED, "unknown");
     return true;
 }
 
 /* Who opens the mailbox of another must be somebody here, and be granted it. */
-static bool check_delegate(struct question *q)
+static bool check_delegate(struct inquiry *q)
 {
     if (!q->is_delegate)
         return true;
-    if (!map_find(q->policy->map, q->verdict->delegate, &q->delegate))
+    if (!q->has_delegate && !is_verified(q))
         return end(q, VERDICT_REFUSED, "unknown");
-    if (!switches_grant(&q->entry.switches, q->verdict->delegate))
-        return end(q, VERDICT_REFUSED, "delegate");
-    return true;
+    if (switches_grant(&q->entry.switches, q->verdict.delegate) ||
+        switches_open(&q->delegate.switches, q->verdict.mailbox) || switches_open(&q->said, q->verdict.mailbox))
+        return true;
+    return end(q, VERDICT_REFUSED, "delegate");
 }
 
-static bool check_switches_of(struct question *q, const struct switches *switches)
+/* What is off for one of them is off. */
+static bool check_switches(struct inquiry *q)
 {
-    if (!switches_serve(switches, q->ask->protocol))
-        return end(q, VERDICT_REFUSED, "protocol_off");
-    if (!switches_allow(switches, &q->ask->client))
-        return end(q, VERDICT_REFUSED, "network");
+    const struct switches *const all[] = { &q->entry.switches, &q->delegate.switches, &q->said };
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        if (!switches_serve(all[i], q->ask->protocol))
+            return end(q, VERDICT_REFUSED, "protocol_off");
+        if (!switches_allow(all[i], &q->ask->client))
+            return end(q, VERDICT_REFUSED, "network");
+    }
     return true;
-}
-
-static bool check_switches(struct question *q)
-{
-    return check_switches_of(q, &q->entry.switches) && (!q->is_delegate || check_switches_of(q, &q->delegate.switches));
 }
 
 /* The map names its sites: it may be older or newer than this configuration. */
-static bool find_site(struct question *q)
+static bool find_site(struct inquiry *q)
 {
-    ptrdiff_t i = config_site(q->policy->config, q->entry.site);
+    struct span name = told_site(q);
+    ptrdiff_t i = config_site(q->policy->config, name.n > 0 ? name : q->entry.site);
     if (i < 0)
         return end(q, VERDICT_UNAVAILABLE, "no_site");
     q->site = &q->policy->config->sites[i];
     if (!q->site->serves[q->ask->protocol])
         return end(q, VERDICT_REFUSED, "protocol_off");
-    q->verdict->site = span_of(q->site->name);
+    q->verdict.site = span_of(q->site->name);
     return true;
 }
 
-static bool expand(struct question *q, const struct map_entry *entry, struct span canonical, struct buf *to)
+/* A site that is signed in to as its master would let everybody in: it cannot judge. */
+static bool check_judge(struct inquiry *q)
+{
+    if (!is_verified(q) && q->site->credentials == CREDENTIALS_MASTER)
+        return end(q, VERDICT_REFUSED, "unknown");
+    q->verdict.verified = is_verified(q);
+    if (is_verified(q))
+        q->verdict.password = secret_span(&q->judged->password);
+    return true;
+}
+
+static bool expand(struct inquiry *q, const struct map_entry *entry, struct span canonical, struct buf *to)
 {
     struct span own = entry->switches.user;
     struct span format = own.at != NULL ? own : span_of(q->site->user_format);
-    bool typed_alone = !q->is_delegate && q->ask->name.n > 0;
-    return name_expand(format, canonical, typed_alone ? q->ask->name : canonical, to) ||
-           end(q, VERDICT_REFUSED, "name");
+    struct span typed = q->is_delegate ? canonical : q->ask->name;
+    return name_expand(format, canonical, typed, to) || end(q, VERDICT_REFUSED, "name");
 }
 
-static bool make_store_name(struct question *q)
+/* The verifier's own word for the login goes before that of the map. */
+static bool is_told(const struct inquiry *q, struct buf *to)
 {
-    if (!expand(q, &q->entry, q->verdict->mailbox, &q->bytes->store_name))
+    struct span name = is_verified(q) ? span_of(q->judged->store_name) : SPAN_NONE;
+    buf_clear(to);
+    return name.n > 0 && buf_add(to, name);
+}
+
+static bool make_store_name(struct inquiry *q)
+{
+    bool told = !q->is_delegate && is_told(q, &q->store_name);
+    if (!told && q->said.user.at != NULL && !q->is_delegate)
+        q->entry.switches.user = q->said.user;
+    if (!told && !expand(q, &q->entry, q->verdict.mailbox, &q->store_name))
         return false;
-    q->verdict->store_name = buf_span(&q->bytes->store_name);
+    q->verdict.store_name = buf_span(&q->store_name);
     return true;
 }
 
 /* A name of the delegate's own at the store counts only at the delegate's own site. */
-static bool make_store_login(struct question *q)
+static bool make_store_login(struct inquiry *q)
 {
     struct map_entry here = q->delegate;
     if (!q->is_delegate)
         return true;
-    if (!span_eq(q->delegate.site, q->entry.site))
+    if (!q->has_delegate || !span_eq(q->delegate.site, q->entry.site))
         here.switches.user = SPAN_NONE;
-    if (!expand(q, &here, q->verdict->delegate, &q->bytes->store_login))
+    if (!is_told(q, &q->store_login) && !expand(q, &here, q->verdict.delegate, &q->store_login))
         return false;
-    q->verdict->store_login = buf_span(&q->bytes->store_login);
+    q->verdict.store_login = buf_span(&q->store_login);
     return true;
 }
 
-static uint32_t sessions_max(const struct policy *policy, enum protocol protocol, const struct map_entry *entry)
+static uint32_t sessions_max(const struct policy *policy, enum protocol protocol, unsigned own)
 {
     int64_t most = policy->config->limits.sessions_per_user[protocol];
-    if (entry->switches.sessions > 0)
-        return entry->switches.sessions;
+    if (own > 0)
+        return own;
     return most <= 0 ? 0 : most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
 }
 
 uint32_t policy_sessions_max(const struct policy *policy, enum protocol protocol, struct span mailbox)
 {
     struct map_entry entry;
-    if (policy->map == NULL || !map_find(policy->map, mailbox, &entry))
-        entry = (struct map_entry){ .key = SPAN_NONE };
-    return sessions_max(policy, protocol, &entry);
+    bool known = policy->map != NULL && map_find(policy->map, mailbox, &entry);
+    return sessions_max(policy, protocol, known ? entry.switches.sessions : 0);
 }
 
 /* Never ends the question: who has not proved to be this user must not learn how busy the user is. */
-static bool look_at_user(struct question *q)
+static bool look_at_user(struct inquiry *q)
 {
     enum protocol protocol = q->ask->protocol;
-    uint32_t most = sessions_max(q->policy, protocol, &q->entry);
-    q->verdict->sessions_max = most;
-    q->verdict->user_full = most > 0 && counts_of_user(&q->policy->counts, protocol, q->verdict->mailbox) >= most;
+    unsigned own = !q->is_delegate && q->said.sessions > 0 ? q->said.sessions : q->entry.switches.sessions;
+    uint32_t most = sessions_max(q->policy, protocol, own);
+    q->verdict.sessions_max = most;
+    q->verdict.user_full = most > 0 && counts_of_user(&q->policy->counts, protocol, q->verdict.mailbox) >= most;
     return true;
 }
 
-void verdict_decide(const struct policy *policy, const struct msg_ask *ask, struct verdict_bytes *bytes,
-                    struct msg_verdict *verdict)
+void inquiry_end(struct inquiry *q, const struct judgement *judged)
 {
-    static bool (*const steps[])(struct question *) = {
-        check_address,  check_name, check_denied,    find_entry,       check_delegate,
-        check_switches, find_site,  make_store_name, make_store_login, look_at_user,
+    static bool (*const steps[])(struct inquiry *) = {
+        check_judgement, take_name,   take_options,    find_entries,     check_delegate, check_switches,
+        find_site,       check_judge, make_store_name, make_store_login, look_at_user,
     };
-    struct question q = { .policy = policy, .ask = ask, .bytes = bytes, .verdict = verdict };
-    *verdict = (struct msg_verdict){ .status = VERDICT_OK };
-    for (size_t i = 0; i < COUNT_OF(steps) && steps[i](&q); i++)
-        continue;
-    if (verdict->status == VERDICT_OK)
+    q->judged = judged;
+    if (take_steps(q, steps, COUNT_OF(steps)))
         return;
-    verdict->site = verdict->store_name = verdict->store_login = SPAN_NONE;
+    struct msg_verdict *v = &q->verdict;
+    v->site = v->store_name = v->store_login = v->password = SPAN_NONE;
+    v->verified = v->user_full = false;
 }

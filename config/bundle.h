@@ -17,6 +17,9 @@ const char **bundle_paths(const struct config *config, unsigned roles, size_t *n
  * buf is secret and must be finished by the caller. */
 bool bundle_read(const struct config *config, unsigned roles, struct buf *to, struct buf *errors) MUST_CHECK;
 
+/* Secrets that more people can read than need to: a line for each. False: memory is short. */
+bool bundle_warn(const struct config *config, unsigned roles, struct buf *warnings) MUST_CHECK;
+
 /* The bytes of one file, borrowed from the bundle; at == NULL when it is not there. */
 struct span bundle_find(struct span bundle, const char *path);
 

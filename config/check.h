@@ -17,8 +17,9 @@ void check_config(const struct config *config, struct report *report);
 /* Of them, those of one site each and of sites among themselves. */
 void check_sites(const struct check *k);
 
-/* Those of accounts.* and auth.*. */
+/* Those of accounts.*, and of auth.* with what it means for sites. */
 void check_accounts(const struct check *k);
+void check_auth(const struct check *k);
 
 /* And of them, those of security = "ipsec". */
 void check_ipsec(const struct check *k, const struct site_config *s);

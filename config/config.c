@@ -6,6 +6,8 @@
 
 #include "config/memory.h"
 
+const char *const verifier_driver_names[VERIFIER_DRIVERS] = { "site", "file", "http", "oauth", "ldap" };
+
 const char *const protocol_names[PROTOCOLS] = { "imap", "pop3" };
 const char *const security_names[SECURITY_IPSEC + 1] = { "tls", "starttls", "loopback", "clear", "ipsec" };
 

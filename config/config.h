@@ -28,11 +28,21 @@ enum ipsec_algorithm {
 enum site_mechanism { MECHANISM_AUTO, MECHANISM_LOGIN, MECHANISM_PLAIN };
 enum client_info { CLIENT_INFO_AUTO, CLIENT_INFO_OFF, CLIENT_INFO_PROXY2 };
 enum affinity { AFFINITY_MAILBOX, AFFINITY_NONE };
-enum site_credentials { CREDENTIALS_CLIENT }; /* the site gets what the client gave */
+enum site_credentials { CREDENTIALS_CLIENT /* the site gets what the client gave */, CREDENTIALS_MASTER };
+enum master_form { MASTER_AUTHZID, MASTER_STAR };
 enum directory_driver { DIRECTORY_FILE };
-enum verifier_driver { VERIFIER_SITE }; /* the home site judges */
+enum verifier_driver {
+    VERIFIER_SITE /* the home site judges */,
+    VERIFIER_FILE,
+    VERIFIER_HTTP,
+    VERIFIER_OAUTH,
+    VERIFIER_LDAP,
+    VERIFIER_DRIVERS
+};
+enum ldap_preset { PRESET_NONE, PRESET_OPENLDAP, PRESET_AD };
 
 extern const char *const protocol_names[PROTOCOLS];               /* "imap", "pop3" */
+extern const char *const verifier_driver_names[VERIFIER_DRIVERS]; /* "site", … */
 extern const char *const security_names[SECURITY_IPSEC + 1];      /* "tls", … */
 extern const char *const ipsec_algorithm_names[IPSEC_ALGORITHMS]; /* "aes-gcm", … */
 
@@ -85,8 +95,28 @@ struct protocol_config {
     struct listener_config common; /* the loader's own: what each listener starts from (the group's clear_login, …) */
 };
 
+/* A word of a verifier's, and what it means here. */
+struct value_config {
+    const char *value, *site;
+};
+
+/* Strings that a driver has no use for are "". */
 struct verifier_config {
     enum verifier_driver driver;
+    const char *path;
+    struct strings urls;
+    const char *ca_file; /* absolute path; "": tls.ca_file */
+    int64_t timeout_ms, threads /* 0: as the driver has it */;
+    const char *secret_file;
+    const char *user_format, *secret_header;
+    const char *client_id, *name_claim, *scope, *audience;
+    enum ldap_preset preset;
+    bool starttls;
+    const char *bind_dn, *base, *filter, *name_attribute, *site_attribute, *user_attribute, *options_attribute;
+    struct value_config *sites;
+    size_t n_sites;
+    const char *file; /* and line of the configuration, for messages; "" and 0 after config_parse */
+    int line;
 };
 
 struct backend_config {
@@ -124,6 +154,8 @@ struct site_config {
     bool verify;             /* false: verify = "none", WEAK */
     const char *user_format; /* %u %n %d %t %% */
     enum site_credentials credentials;
+    const char *master_user, *master_password_file;
+    enum master_form master_form;
     enum site_mechanism mechanism;
     enum client_info client_info;
     enum affinity affinity;

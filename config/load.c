@@ -206,8 +206,30 @@ static void complete_pop3(struct config *config, const struct report *report)
     }
 }
 
+static const struct preset {
+    const char *filter, *name_attribute, *site_attribute;
+} presets[] = {
+    [PRESET_NONE] = {"",                                             "",                  ""                    },
+    [PRESET_OPENLDAP] = { "(&(objectClass=person)(|(mail=%u)(uid=%u)))", "mail",              "mailHost"            },
+    [PRESET_AD] = { "(&(objectCategory=person)(objectClass=user)(|(userPrincipalName=%u)(proxyAddresses=smtp:%u)"
+                    "(sAMAccountName=%u)))",    "userPrincipalName", "msExchHomeServerName"},
+};
+
+static void complete_verifier(struct verifier_config *v)
+{
+    const struct preset *p = &presets[v->driver == VERIFIER_LDAP ? v->preset : PRESET_NONE];
+    if (v->filter[0] == '\0')
+        v->filter = p->filter;
+    if (v->name_attribute[0] == '\0')
+        v->name_attribute = p->name_attribute;
+    if (v->site_attribute[0] == '\0')
+        v->site_attribute = p->site_attribute;
+}
+
 static void complete(struct config *config, const struct report *report)
 {
+    for (size_t i = 0; i < config->auth.n_verifiers; i++)
+        complete_verifier(&config->auth.verifiers[i]);
     static const uint16_t ports[PROTOCOLS][2] = {
         [IMAP] = {143,  993},
           [POP3] = { 110, 995}

@@ -1,17 +1,6 @@
 /* The table of options: every fact about an option stands in its row and nowhere else. The order of the rows is the
  * order of the manual, and a row whose default comes from another one stands below it. */
-#include "config/options.h"
-
-#include "config/rules.h"
-
-#define FIELD(type, member) .at = offsetof(type, member), .bytes = sizeof(((type *)0)->member)
-#define WITH(type, member) .with = offsetof(type, member)
-#define ROWS(table) .rows = (table), .n = COUNT_OF(table)
-#define MAIN FOR_MAIN
-#define FRONT FOR_FRONT
-#define AUTH FOR_AUTH
-#define BACKENDS FOR_BACKENDS
-#define EVERYBODY (MAIN | FRONT | AUTH | BACKENDS)
+#include "config/options_rows.h"
 
 /* By hand: clang-format 14 dies of these tables. */
 /* clang-format off */
@@ -57,9 +46,12 @@ static const struct choice client_infos[] = {
 static const struct choice affinities[] = {
     { "mailbox", AFFINITY_MAILBOX, NULL }, { "none", AFFINITY_NONE, NULL }, { 0 }
 };
-static const struct choice credentials[] = { { "client", CREDENTIALS_CLIENT, NULL }, { 0 } };
-static const struct choice directory_drivers[] = { { "file", DIRECTORY_FILE, NULL }, { 0 } };
-static const struct choice verifier_drivers[] = { { "site", VERIFIER_SITE, NULL }, { 0 } };
+static const struct choice credentials[] = {
+    { "client", CREDENTIALS_CLIENT, NULL }, { "master", CREDENTIALS_MASTER, NULL }, { 0 }
+};
+static const struct choice master_forms[] = {
+    { "authzid", MASTER_AUTHZID, NULL }, { "user*master", MASTER_STAR, NULL }, { 0 }
+};
 
 /* --- run, log, tls --- */
 
@@ -114,7 +106,7 @@ static const struct option tls_rows[] = {
       .choices = tls_versions_for_all, .help = "The oldest version of TLS that clients may use." },
     { "early_greeting", KIND_BOOL, 0, FRONT, FIELD(struct config, tls.early_greeting), .normal = "true",
       .help = "Send the greeting together with the server's first TLS 1.3 messages, which saves a round trip." },
-    { "ca_file", KIND_PATH, 0, FRONT, FIELD(struct config, tls.ca_file),
+    { "ca_file", KIND_PATH, 0, FRONT | AUTH, FIELD(struct config, tls.ca_file),
       .normal = "/etc/ssl/certs/ca-certificates.crt",
       .help = "The CAs whose certificates prove a site, where the site names none of its own." },
     { "ticket_key_s", KIND_INT, 0, FRONT, FIELD(struct config, tls.ticket_key_s), .least = 1, .most = 7 * 86400,
@@ -306,8 +298,18 @@ static const struct option site_rows[] = {
       .rule = &rule_user_format,
       .help = "The name that the store gets: %u the canonical name, %n its local part, %d its domain, %t as typed, %% a "
               "percent sign. user= in the directory map goes before it." },
-    { "credentials", KIND_CHOICE, 0, FRONT, FIELD(struct site_config, credentials), .normal = "client",
-      .choices = credentials, .help = "Homeward signs in at the store with what the client gave." },
+    { "credentials", KIND_CHOICE, 0, FRONT | AUTH, FIELD(struct site_config, credentials), .normal = "client",
+      .choices = credentials,
+      .help = "Homeward signs in at the store with what the client gave; or with a master password that opens every "
+              "mailbox there, which needs a verifier that judges the client." },
+    { "master_user", KIND_STRING, 0, FRONT, FIELD(struct site_config, master_user), .rule = &rule_login_or_none,
+      .help = "With credentials = \"master\": whose password that is." },
+    { "master_password_file", KIND_PATH, 0, FRONT, FIELD(struct site_config, master_password_file),
+      .help = "The file whose first line is the master password." },
+    { "master_form", KIND_CHOICE, 0, FRONT, FIELD(struct site_config, master_form), .normal = "authzid",
+      .choices = master_forms,
+      .help = "How the store is told whose mailbox is meant: by the authorization identity of SASL PLAIN, or by a "
+              "user name of both, such as anna@example.com*homeward." },
     { "mechanism", KIND_CHOICE, 0, FRONT, FIELD(struct site_config, mechanism), .normal = "auto",
       .choices = mechanisms,
       .help = "How a password is handed over: LOGIN or USER and PASS, SASL PLAIN, or what the store offers." },
@@ -334,62 +336,7 @@ static const struct section site_section = { ROWS(site_rows),
                                              .file_at = offsetof(struct site_config, file),
                                              .items_max = 1 };
 
-/* --- directory, auth, limits, dns --- */
-
-static const struct option directory_rows[] = {
-    { "driver", KIND_CHOICE, 0, AUTH, FIELD(struct config, directory.driver), .normal = "file",
-      .choices = directory_drivers, .help = "A text file." },
-    { "path", KIND_PATH, 0, AUTH, FIELD(struct config, directory.path), .normally = "none; needed by imap and pop3",
-      .help = "The map." },
-    { "max_loss_percent", KIND_INT, 0, AUTH, FIELD(struct config, directory.max_loss_percent), .most = 100,
-      .normal = "10", .help = "A changed map that has lost more of its entries than this is not taken." },
-};
-static const struct section directory_section = { ROWS(directory_rows), .help = "Which mailbox lives at which site." };
-
-static const struct option verifier_rows[] = {
-    { "driver", KIND_CHOICE, 0, AUTH, FIELD(struct verifier_config, driver), .normal = "site",
-      .choices = verifier_drivers, .help = "The home site of the mailbox judges the password." },
-};
-static const struct section verifier_section = { ROWS(verifier_rows), .item_bytes = sizeof(struct verifier_config),
-                                                 .items_max = 1 };
-
-static const struct option auth_rows[] = {
-    { "verifiers", KIND_LIST, FIELD(struct config, auth.verifiers), WITH(struct config, auth.n_verifiers), .least = 1,
-      .most = 1, .normally = "( { driver = \"site\"; } )", .section = &verifier_section, .help = "Who judges passwords." },
-    { "failure_step_ms", KIND_INT, 0, FRONT, FIELD(struct config, auth.failure_step_ms), .least = 1, .most = 60000,
-      .normal = "3000",
-      .help = "Refusals are answered at multiples of this time, so that their delay tells nothing." },
-};
-static const struct section auth_section = { ROWS(auth_rows), .help = "Who may sign in." };
-
-static const struct option domain_rows[] = {
-    { "name", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct domain_config, name), .rule = &rule_domain,
-      .help = "The other name, as clients type it." },
-    { "is", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct domain_config, is), .rule = &rule_domain,
-      .help = "The domain that it means." },
-};
-static const struct section domain_section = { ROWS(domain_rows),
-                                               .item_bytes = sizeof(struct domain_config),
-                                               .line_at = offsetof(struct domain_config, line),
-                                               .file_at = offsetof(struct domain_config, file),
-                                               .items_max = 1 };
-
-static const struct option accounts_rows[] = {
-    { "default_domain", KIND_STRING, 0, AUTH, FIELD(struct config, accounts.default_domain), .rule = &rule_domain_or_none,
-      .help = "The domain of a name that is typed without one." },
-    { "domains", KIND_LIST, FIELD(struct config, accounts.domains), WITH(struct config, accounts.n_domains), .most = 4096,
-      .section = &domain_section,
-      .help = "Other names of domains: the short ones of Windows, as in CORP\\anna and CORP/anna, and aliases." },
-    { "deny", KIND_STRINGS, 0, AUTH, FIELD(struct config, accounts.deny), .most = 4096, .rule = &rule_account_pattern,
-      .normal = "anonymous guest administrator", .normally = "( \"anonymous\", \"guest\", \"administrator\" )",
-      .help = "Accounts that never sign in by IMAP4 or POP3, neither as themselves nor as the mailbox that a delegate "
-              "opens, even with the right password; the answer is that of a wrong one. A name without a domain means "
-              "that name in every domain, also with a detail behind \"+\". * stands for any text, ? for one character. "
-              "A list here replaces the default one." },
-};
-static const struct section accounts_section = { ROWS(accounts_rows), .line_at = offsetof(struct config, accounts.line),
-                                                 .file_at = offsetof(struct config, accounts.file),
-                                                 .help = "Names of accounts, and which of them are for nobody." };
+/* --- limits, dns --- */
 
 #define LIMIT(member) FIELD(struct config, limits.member)
 static const struct option limits_rows[] = {

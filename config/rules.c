@@ -248,6 +248,51 @@ const struct rule rule_ipsec_algorithm = {
     is_ipsec_algorithm, "\"aes-gcm\", \"aes-cbc-sha2\", \"chacha20-poly1305\", \"aes-cbc-sha1\" or \"3des-sha1\""
 };
 
+static bool is_url(struct span s)
+{
+    static const char *const schemes[] = { "http://", "https://", "ldap://", "ldaps://" };
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.at[i] <= 0x20 || (unsigned char)s.at[i] >= 0x7f)
+            return false;
+    for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+        struct span host = span_after(s, strlen(schemes[i]));
+        ptrdiff_t slash = span_find(host, '/');
+        if (span_starts(s, span_of(schemes[i])))
+            return host.n > 0 && slash != 0 && s.n <= 1024 &&
+                   !span_has(slash < 0 ? host : span_first(host, (size_t)slash), '@'); /* no secrets here */
+    }
+    return false;
+}
+const struct rule rule_url = { is_url,
+                               "a URL that begins with \"http://\", \"https://\", \"ldap://\" or \"ldaps://\"" };
+
+static bool is_header_or_none(struct span s)
+{
+    return s.n == 0 || made_of(s, "-_", 64);
+}
+const struct rule rule_header_or_none = { is_header_or_none, "the name of an HTTP header, such as \"X-Auth-Key\"" };
+
+static bool is_word(struct span s)
+{
+    return made_of(s, "-_.;", 128);
+}
+const struct rule rule_word = { is_word, "a name of letters, digits, \"-\", \"_\", \".\" and \";\"" };
+
+static bool is_word_or_none(struct span s)
+{
+    return s.n == 0 || is_word(s);
+}
+const struct rule rule_word_or_none = { is_word_or_none, "the name of an attribute" };
+
+static bool is_login_or_none(struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (is_control(s.at[i]))
+            return false;
+    return s.n <= 128;
+}
+const struct rule rule_login_or_none = { is_login_or_none, "a user name of at most 128 bytes" };
+
 /* Digits at an offset of a date. */
 static int part(struct span text, size_t at, size_t n)
 {

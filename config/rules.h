@@ -20,6 +20,11 @@ extern const struct rule rule_dns_server;         /* literal, with or without po
 extern const struct rule rule_domain;             /* of accounts, short or long */
 extern const struct rule rule_domain_or_none;     /* the same, or "" */
 extern const struct rule rule_account_pattern;    /* a name with * and ? */
+extern const struct rule rule_url;                /* http, https, ldap, ldaps */
+extern const struct rule rule_header_or_none;     /* the name of an HTTP header, or "" */
+extern const struct rule rule_word;               /* of letters, digits, "-", "_", "." and ";" */
+extern const struct rule rule_word_or_none;       /* the same, or "" */
+extern const struct rule rule_login_or_none;      /* a user name for a store, or "" */
 extern const struct rule rule_bearer;             /* XOAUTH2 or OAUTHBEARER */
 extern const struct rule rule_ipsec_algorithm;    /* one of ipsec_algorithm_names */
 

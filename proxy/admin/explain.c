@@ -23,7 +23,7 @@ struct explanation {
     struct map map;
     struct policy policy;
     struct msg_ask ask;
-    struct verdict_bytes bytes;
+    struct inquiry inquiry;
     struct msg_verdict verdict;
     const struct site_config *site; /* NULL: none is reached */
     struct answer answer;
@@ -189,8 +189,12 @@ static void tell_sign_in(struct explanation *x)
         [POP3] = { "USER and PASS, or AUTH PLAIN",                    "USER and PASS", "AUTH PLAIN"        },
     };
     answer_text(&x->answer, "store_name", "store's name", x->verdict.store_name);
-    answer_say(&x->answer, "mechanism", "signs in by", "%s, with what the client gave",
-               how[x->ask.protocol][x->site->mechanism]);
+    if (x->site->credentials == CREDENTIALS_MASTER)
+        answer_say(&x->answer, "mechanism", "signs in by", "the master password of %s (%s)", x->site->master_user,
+                   x->site->master_form == MASTER_STAR ? "user*master" : "SASL PLAIN");
+    else
+        answer_say(&x->answer, "mechanism", "signs in by", "%s, with what the client gave",
+                   how[x->ask.protocol][x->site->mechanism]);
 }
 
 static void tell_site(struct explanation *x)
@@ -239,7 +243,8 @@ static void tell_client_sees(struct explanation *x, bool can_connect)
     if (!can_connect)
         answer_say(&x->answer, "client_sees", "client sees", "no connection");
     else if (x->verdict.status == VERDICT_OK)
-        answer_say(&x->answer, "client_sees", "client sees", "what the store says to the password");
+        answer_say(&x->answer, "client_sees", "client sees", "what the %s to the password",
+                   x->config->auth.verifiers[0].driver == VERIFIER_SITE ? "store says" : "verifiers say");
     else if (outcome_write(&o, x->ask.protocol, &words))
         answer_text(&x->answer, "client_sees", "client sees", buf_span(&words));
     buf_fini(&words);
@@ -261,10 +266,19 @@ static bool tell_verdict(struct explanation *x, bool can_connect)
     return good;
 }
 
+/* As if the credential had been found right: that is not the question here. */
+static void decide(struct explanation *x)
+{
+    static const struct judgement right = { .is = JUDGED_YES };
+    if (inquiry_begin(&x->inquiry, &x->ask))
+        inquiry_end(&x->inquiry, &right);
+    x->verdict = x->inquiry.verdict;
+}
+
 static int explain(struct explanation *x)
 {
     answer_begin(&x->answer, x->options->json);
-    verdict_decide(&x->policy, &x->ask, &x->bytes, &x->verdict);
+    decide(x);
     tell_name(x);
     tell_delegate(x);
     bool can_connect = tell_client(x);
@@ -283,19 +297,18 @@ static int explain_with(const struct admin_options *options, const struct check_
     x.ask.protocol = (uint8_t)options->protocol;
     x.ask.client = options->from;
     x.ask.name = span_of(options->word);
-    verdict_bytes_init(&x.bytes);
-    loop_init(); /* for the clock that members are judged by */
-    bool knows = config != NULL && policy_init(&x.policy, config);
-    x.policy.map = &x.map;
     counts_init(&x.policy.counts);
-    if (knows && map_open(&x.map, buf_span(&checked->map)) && sites_open(config)) {
+    inquiry_init(&x.inquiry, &x.policy);
+    loop_init(); /* for the clock that members are judged by */
+    bool ready = config != NULL && policy_init(&x.policy, config);
+    x.policy.map = &x.map;
+    if (ready && map_open(&x.map, buf_span(&checked->map)) && sites_open(config)) {
         status = explain(&x);
         sites_close();
     }
-    verdict_bytes_fini(&x.bytes);
+    inquiry_fini(&x.inquiry);
     counts_fini(&x.policy.counts);
-    if (knows)
-        policy_fini(&x.policy);
+    policy_fini(&x.policy);
     config_free(&config);
     return status;
 }

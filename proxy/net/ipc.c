@@ -17,6 +17,7 @@ struct queued {
     int fds[MESSAGE_FDS_MAX];
     size_t n_fds;
     size_t n;
+    bool secret;
     char packet[];
 };
 
@@ -149,11 +150,14 @@ static void read_packets(struct ipc *channel)
         if (got == GOT_NOTHING)
             break;
         if (got != GOT_MESSAGE) {
+            explicit_bzero(packet_in, sizeof packet_in);
             die(channel, got == GOT_END ? "the other end is gone" : "a message that breaks the rules");
             break;
         }
         channel->events->message(channel->owner, &m);
         close_fds(m.fds, m.n_fds);
+        if (message_is_secret(m.type))
+            explicit_bzero(packet_in, sizeof packet_in);
         if (freed) {
             if (outer != NULL)
                 *outer = true;
@@ -198,6 +202,8 @@ static void queued_free(struct queued *q)
 {
     close_fds(q->fds, q->n_fds);
     list_remove(&q->link);
+    if (q->secret)
+        explicit_bzero(q->packet, q->n);
     free(q);
 }
 
@@ -213,7 +219,7 @@ static bool enqueue(struct ipc *channel, struct span packet, const struct messag
     struct queued *q = channel->n_queued < queue_bound(m->type) ? malloc(sizeof *q + packet.n) : NULL;
     if (q == NULL)
         return false;
-    *q = (struct queued){ .n = packet.n };
+    *q = (struct queued){ .n = packet.n, .secret = message_is_secret(m->type) };
     list_init(&q->link);
     memcpy(q->packet, packet.at, packet.n);
     for (; q->n_fds < m->n_fds; q->n_fds++) {
@@ -250,20 +256,26 @@ static void send_queued(struct ipc *channel)
     watch_set(channel->watch, WATCH_READ);
 }
 
+static bool send_or_queue(struct ipc *channel, struct span packet, const struct message *m)
+{
+    if (!list_empty(&channel->queue))
+        return enqueue(channel, packet, m);
+    if (send_packet(channel->fd, packet.at, packet.n, m->fds, m->n_fds) >= 0)
+        return true;
+    if (is_passing(errno))
+        return enqueue(channel, packet, m);
+    die(channel, "the other end is gone");
+    return false;
+}
+
 bool ipc_send(struct ipc *channel, const struct message *m)
 {
     char room[IPC_BYTES_MAX];
     struct buf packet = { .at = room, .room = sizeof room, .max = sizeof room };
-    if (channel->dead != NULL || !message_pack(m, &packet))
-        return false;
-    if (!list_empty(&channel->queue))
-        return enqueue(channel, buf_span(&packet), m);
-    if (send_packet(channel->fd, packet.at, packet.n, m->fds, m->n_fds) >= 0)
-        return true;
-    if (is_passing(errno))
-        return enqueue(channel, buf_span(&packet), m);
-    die(channel, "the other end is gone");
-    return false;
+    bool sent = channel->dead == NULL && message_pack(m, &packet) && send_or_queue(channel, buf_span(&packet), m);
+    if (message_is_secret(m->type))
+        explicit_bzero(room, packet.n);
+    return sent;
 }
 
 void ipc_flush(struct ipc *channel, int64_t for_ms)

@@ -5,9 +5,15 @@
 
 #include "proxy/base/pack.h"
 
-enum { NAME_MAX_BYTES = 512, TEXT_MAX_BYTES = 8192, SITE_MAX_BYTES = 256, HOST_MAX_BYTES = 256 };
+enum {
+    NAME_MAX_BYTES = 512,
+    PASSWORD_MAX_BYTES = 4096,
+    TEXT_MAX_BYTES = 8192,
+    SITE_MAX_BYTES = 256,
+    HOST_MAX_BYTES = 256
+};
 
-enum field_kind { FIELD_END, FIELD_U8, FIELD_U64, FIELD_TEXT, FIELD_ADDR };
+enum field_kind { FIELD_END, FIELD_U8, FIELD_U16, FIELD_U64, FIELD_TEXT, FIELD_ADDR };
 
 struct field {
     enum field_kind kind;
@@ -18,6 +24,10 @@ struct field {
 #define U8(part, name, below)                                                                                          \
     {                                                                                                                  \
         FIELD_U8, offsetof(struct message, part.name), below                                                           \
+    }
+#define U16(part, name)                                                                                                \
+    {                                                                                                                  \
+        FIELD_U16, offsetof(struct message, part.name), 0                                                              \
     }
 #define U64(part, name)                                                                                                \
     {                                                                                                                  \
@@ -46,6 +56,7 @@ static const struct row {
     [MSG_BUNDLE] = { "bundle",       1, 1, { { 0 } }                                                                   },
     [MSG_TICKET_KEYS] = { "ticket_keys",  0, 0, { TEXT(ticket_keys, keys, TICKET_KEYS_MAX *TICKET_KEY_BYTES) }              },
     [MSG_MAP] = { "map",          1, 1, { { 0 } }                                                                   },
+    [MSG_ACCOUNTS] = { "accounts",     1, 1, { { 0 } }                                                                   },
     [MSG_DRAIN] = { "drain",        0, 0, { U64(drain, spread_ms), U64(drain, deadline_ms), U8(drain, say_bye, FLAG) }},
     [MSG_STATUS] = { "status",       0, 0, { { 0 } }                                                                   },
     [MSG_CONTROL] = { "control",      0, 1, { TEXT(control, words, TEXT_MAX_BYTES) }                                    },
@@ -56,12 +67,13 @@ static const struct row {
     [MSG_READY] = { "ready",        0, 0, { { 0 } }                                                                   },
     [MSG_FAILED] = { "failed",       0, 0, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_UNLISTENED] = { "unlistened",   0, 0, { U64(listen, socket), U64(listen, listener) }                              },
-    [MSG_CHECKED] = { "checked",      0, 4, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
+    [MSG_CHECKED] = { "checked",      0, 5, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_ASK] = { "ask",
                   0,                  0,
                   { U8(ask, protocol, PROTOCOLS_BOUND), U8(ask, mechanism, MECHANISMS_BOUND),
-                    U8(ask, trusted_hop, FLAG), TEXT(ask, name, NAME_MAX_BYTES), TEXT(ask, authzid, NAME_MAX_BYTES),
-                    ADDR(ask, client) }                                                                              },
+                    U8(ask, trusted_hop, FLAG), U8(ask, tls, FLAG), U8(ask, attempt, 0), U16(ask, mark),
+                    TEXT(ask, name, NAME_MAX_BYTES), TEXT(ask, authzid, NAME_MAX_BYTES),
+                    TEXT(ask, secret, MESSAGE_SECRET_MAX), ADDR(ask, client) }                                       },
     [MSG_CANCEL] = { "cancel",       0, 0, { { 0 } }                                                                   },
     [MSG_LOGIN_RESULT] = { "login_result", 0, 0, { U8(login_result, result, LOGIN_RESULTS) }                                 },
     [MSG_SESSION_GONE] = { "session_gone", 0, 0, { { 0 } }                                                                   },
@@ -72,12 +84,15 @@ static const struct row {
                      U64(hold, reqid), U8(hold, mode, MODES_BOUND), U8(hold, algorithms, 0), ADDR(hold, local),
                      ADDR(hold, backend) }                                                                           },
     [MSG_HELD] = { "held",         0, 0, { { 0 } }                                                                   },
+    [MSG_MARK_KEY] = { "mark_key",     0, 0, { TEXT(mark_key, key, MARK_KEY_BYTES) }                                     },
     [MSG_VERDICT] = { "verdict",
                   0,                  0,
-                  { U8(verdict, status, VERDICT_STATUSES), U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
+                  { U8(verdict, status, VERDICT_STATUSES), U8(verdict, delay, 0), U8(verdict, verified, FLAG),
+                        U8(verdict, user_full, FLAG), U64(verdict, sessions_max),
                         TEXT(verdict, mailbox, NAME_MAX_BYTES), TEXT(verdict, delegate, NAME_MAX_BYTES),
                         TEXT(verdict, site, SITE_MAX_BYTES), TEXT(verdict, store_name, NAME_MAX_BYTES),
-                        TEXT(verdict, store_login, NAME_MAX_BYTES), TEXT(verdict, why, MESSAGE_WHY_MAX) }            },
+                        TEXT(verdict, store_login, NAME_MAX_BYTES), TEXT(verdict, password, PASSWORD_MAX_BYTES),
+                        TEXT(verdict, why, MESSAGE_WHY_MAX) }                                                        },
     [MSG_REVOKE] = { "revoke",       0, 0, { U8(revoke, why, REVOKE_WHYS) }                                            },
     [MSG_DIAL] = { "dial",
                   0,                  0,
@@ -108,6 +123,11 @@ const char *message_name(enum message_type type)
 {
     const struct row *row = row_of(type);
     return row != NULL ? row->name : NULL;
+}
+
+bool message_is_secret(enum message_type type)
+{
+    return type == MSG_ASK || type == MSG_VERDICT || type == MSG_MARK_KEY || type == MSG_TICKET_KEYS;
 }
 
 void message_fds(enum message_type type, size_t *least, size_t *most)
@@ -146,6 +166,8 @@ static bool pack_field(const struct field *f, const void *at, struct buf *to)
     switch (f->kind) {
     case FIELD_U8:
         return in_bound(f, *(const uint8_t *)at) && pack_number(to, *(const uint8_t *)at, 1);
+    case FIELD_U16:
+        return pack_number(to, *(const uint16_t *)at, 2);
     case FIELD_U64:
         return pack_number(to, *(const uint64_t *)at, 8);
     case FIELD_TEXT:
@@ -164,6 +186,9 @@ static bool unpack_field(const struct field *f, struct unpack *from, void *at)
     case FIELD_U8:
         *(uint8_t *)at = (uint8_t)unpack_number(from, 1);
         return in_bound(f, *(uint8_t *)at);
+    case FIELD_U16:
+        *(uint16_t *)at = (uint16_t)unpack_number(from, 2);
+        return true;
     case FIELD_U64:
         *(uint64_t *)at = unpack_number(from, 8);
         return true;

@@ -15,6 +15,7 @@ enum message_type {
     MSG_BUNDLE,      /* fd: the files as they are now (certificates were replaced) */
     MSG_TICKET_KEYS, /* the keys of now */
     MSG_MAP,         /* fd: compiled directory map */
+    MSG_ACCOUNTS,    /* fd: compiled accounts of the verifier "file" */
     MSG_DRAIN,       /* take nothing new; leave when what you have is done */
     MSG_STATUS,      /* log your gauges */
     MSG_CONTROL,     /* what an admin asks; also from homewardctl to main. fd: where the answer's lines are written */
@@ -22,7 +23,7 @@ enum message_type {
     MSG_READY,      /* it serves */
     MSG_FAILED,     /* it cannot: text says why; main gives the sentence to the admin */
     MSG_UNLISTENED, /* that socket is closed here, its queue was empty */
-    MSG_CHECKED,    /* the checker's good news; fds: configuration, front bundle, auth bundle, map */
+    MSG_CHECKED,    /* the checker's good news; fds: configuration, front bundle, auth bundle, map, accounts */
     MSG_CONTROLLED, /* the answer to CONTROL, under its id; also from main to homewardctl. fd: the lines */
     /* front to auth */
     MSG_ASK,          /* may this be who it claims, and where is home? */
@@ -32,6 +33,7 @@ enum message_type {
     MSG_HOLD, /* on a new channel, to both: a session that exists */
     MSG_HELD, /* … those were all */
     /* auth to front */
+    MSG_MARK_KEY, /* before anything else: what marks of credentials are made with */
     MSG_VERDICT,
     MSG_REVOKE, /* auth, backends to front: end that session */
     /* front to backends */
@@ -76,7 +78,8 @@ enum revoke_why {
     REVOKE_WHYS
 };
 
-enum { MESSAGE_FDS_MAX = 4, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
+enum { MESSAGE_FDS_MAX = 5, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
+enum { MESSAGE_SECRET_MAX = 12288 /* a password, or a token that a verifier looks at */, MARK_KEY_BYTES = 16 };
 
 struct msg_boot {
     uint64_t slot, generation;
@@ -109,18 +112,28 @@ struct msg_controlled {
 };
 struct msg_ask {
     uint8_t protocol, mechanism, trusted_hop;
+    uint8_t tls;               /* the client's link is protected */
+    uint8_t attempt;           /* of this connection, from 1 */
+    uint16_t mark;             /* tells one credential from another and nothing else (MSG_MARK_KEY); 0: not known */
     struct span name, authzid; /* as typed */
+    struct span secret;        /* password or token; empty where no verifier needs it */
     struct addr client;
 };
 struct msg_verdict {
     uint8_t status;
+    uint8_t delay;         /* points of the grid that a refusal waits longer */
+    uint8_t verified;      /* the credential is right; otherwise the site judges it */
     uint8_t user_full;     /* the credential may still be tried, but the answer is "too many" */
     uint64_t sessions_max; /* of this user and protocol */
     struct span mailbox;   /* canonical: whose session it is */
     struct span delegate;  /* canonical: who signs in, when that is somebody else */
     struct span site, store_name;
     struct span store_login; /* the delegate's name at the store; it asks to act for store_name (RFC 4616 authzid) */
+    struct span password;    /* for the store, in place of the client's; empty: none */
     struct span why;         /* of our closed set, for the log: "unknown", "protocol_off", … */
+};
+struct msg_mark_key {
+    struct span key; /* MARK_KEY_BYTES */
 };
 struct msg_login_result {
     uint8_t result;
@@ -175,6 +188,7 @@ struct message {
         struct msg_ask ask;
         struct msg_verdict verdict;
         struct msg_login_result login_result;
+        struct msg_mark_key mark_key;
         struct msg_hold hold;
         struct msg_dial dial;
         struct msg_dialed dialed;
@@ -187,6 +201,9 @@ struct message {
 };
 
 const char *message_name(enum message_type type); /* "ask" … NULL for an unknown one */
+
+/* It may hold a credential or a key: whoever has had it in memory wipes that. */
+bool message_is_secret(enum message_type type);
 
 /* How many descriptors may come with it. */
 void message_fds(enum message_type type, size_t *least, size_t *most);

@@ -10,6 +10,7 @@
 
 #include "auth/accounts_check.h"
 #include "auth/map.h"
+#include "auth/passwd.h"
 #include "config/bundle.h"
 #include "proxy/base/pack.h"
 #include "proxy/supervisor/birth.h"
@@ -60,12 +61,22 @@ static struct config *get_config(const struct check_order *order, struct check_r
     return config;
 }
 
+static const struct verifier_config *file_verifier(const struct config *config)
+{
+    for (size_t i = 0; i < config->auth.n_verifiers; i++)
+        if (config->auth.verifiers[i].driver == VERIFIER_FILE)
+            return &config->auth.verifiers[i];
+    return NULL;
+}
+
 /* Stamps are taken before the files are read: a change in between is seen as one later. */
 static bool see_files(const struct config *config, struct buf *seen)
 {
     size_t n;
     const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH, &n);
-    bool good = paths != NULL && files_pack(seen, FILES_MAP, config->directory.path);
+    const struct verifier_config *file = file_verifier(config);
+    bool good = paths != NULL && files_pack(seen, FILES_MAP, config->directory.path) &&
+                (file == NULL || files_pack(seen, FILES_ACCOUNTS, file->path));
     for (size_t i = 0; good && i < n; i++)
         good = files_pack(seen, FILES_CERTIFICATES, paths[i]);
     free(paths);
@@ -76,25 +87,45 @@ static bool check_files(const struct config *config, struct check_result *r)
 {
     return bundle_read(config, FOR_FRONT, &r->front_bundle, &r->errors) &&
            bundle_read(config, FOR_AUTH, &r->auth_bundle, &r->errors) &&
+           bundle_warn(config, FOR_FRONT | FOR_AUTH, &r->warnings) &&
            tls_files_check(config, buf_span(&r->front_bundle), &r->errors, &r->warnings);
 }
 
-static bool cannot_read(const char *path, const char *why, struct buf *errors)
+/* A text that is compiled: who names it, and whether only its owner may write it. */
+struct named_file {
+    const char *path, *option;
+    bool secret;
+    const char *file; /* and line of the configuration; line 0: not known */
+    int line;
+};
+
+static bool cannot_read(const struct named_file *f, const char *why, struct buf *errors)
 {
-    return complain(errors, "%s: cannot be read: %s (named by directory.path)", path, why);
+    if (f->line > 0)
+        return complain(errors, "%s:%d: %s: cannot be read: %s (named by %s)", f->file, f->line, f->path, why,
+                        f->option);
+    return complain(errors, "%s: cannot be read: %s (named by %s)", f->path, why, f->option);
+}
+
+static const char *what_is_wrong(const struct named_file *f, int fd, struct stat *is)
+{
+    if (fstat(fd, is) != 0)
+        return strerror(errno);
+    if (!S_ISREG(is->st_mode))
+        return "it is not a file";
+    if (f->secret && (is->st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "its group or everybody may write it, expected its owner alone";
+    return is->st_size >= BLOB_MAX ? "it is over 1 GiB" : NULL;
 }
 
 /* Read, not mapped: somebody may cut the file while we look at it. */
-static bool read_map(const char *path, struct buf *text, struct buf *errors)
+static bool read_text(const struct named_file *f, struct buf *text, struct buf *errors)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat is;
     if (fd < 0)
-        return cannot_read(path, strerror(errno), errors);
-    const char *wrong = fstat(fd, &is) != 0      ? strerror(errno)
-                        : !S_ISREG(is.st_mode)   ? "it is not a file"
-                        : is.st_size >= BLOB_MAX ? "it is over 1 GiB"
-                                                 : NULL;
+        return cannot_read(f, strerror(errno), errors);
+    const char *wrong = what_is_wrong(f, fd, &is);
     for (ssize_t n = 1; wrong == NULL && n > 0;) {
         char *room = buf_space(text, text->n == 0 ? (size_t)is.st_size + 1 : 1 << 16);
         n = room != NULL ? read(fd, room, text->room - text->n) : 0;
@@ -103,20 +134,35 @@ static bool read_map(const char *path, struct buf *text, struct buf *errors)
         wrong = room == NULL ? "out of memory" : n < 0 ? strerror(errno) : NULL;
     }
     close(fd);
-    return wrong == NULL || cannot_read(path, wrong, errors);
+    return wrong == NULL || cannot_read(f, wrong, errors);
 }
 
 static bool check_map(const struct config *config, struct span before, struct check_result *r)
 {
     struct buf text;
     buf_init(&text, BLOB_MAX);
-    bool good = read_map(config->directory.path, &text, &r->errors) &&
+    const struct named_file map = { .path = config->directory.path, .option = "directory.path" };
+    bool good = read_text(&map, &text, &r->errors) &&
                 map_compile(config, config->directory.path, buf_span(&text), before, before.n > 0, &r->map, &r->errors);
     buf_fini(&text);
     return good;
 }
 
-/* Certificates and the map are both looked at, so that all that is wrong is said at once. */
+static bool check_accounts(const struct config *config, struct check_result *r)
+{
+    const struct verifier_config *file = file_verifier(config);
+    struct buf text;
+    if (file == NULL)
+        return true;
+    const struct named_file named = { file->path, "auth.verifiers.path", true, file->file, file->line };
+    buf_init_secret(&text, BLOB_MAX);
+    bool good = read_text(&named, &text, &r->errors) &&
+                passwd_compile(config, file->path, buf_span(&text), &r->accounts, &r->errors);
+    buf_fini(&text);
+    return good;
+}
+
+/* Certificates, the map and accounts are all looked at, so that all that is wrong is said at once. */
 bool check_run(const struct check_order *order, struct check_result *r)
 {
     buf_init(&r->config, CONFIG_MAX);
@@ -124,6 +170,7 @@ bool check_run(const struct check_order *order, struct check_result *r)
     buf_init_secret(&r->front_bundle, BUNDLE_MAX);
     buf_init_secret(&r->auth_bundle, BUNDLE_MAX);
     buf_init(&r->map, BLOB_MAX);
+    buf_init_secret(&r->accounts, BLOB_MAX);
     buf_init(&r->errors, TEXT_MAX);
     buf_init(&r->warnings, TEXT_MAX);
     struct config *config = get_config(order, r);
@@ -132,6 +179,8 @@ bool check_run(const struct check_order *order, struct check_result *r)
         good = check_files(config, r);
     if (config != NULL && (order->parts & CHECK_MAP) != 0)
         good = check_map(config, order->map_before, r) && good;
+    if (config != NULL && (order->parts & CHECK_ACCOUNTS) != 0)
+        good = check_accounts(config, r) && good;
     config_free(&config);
     if (!good)
         say_no_memory(r);
@@ -145,6 +194,7 @@ void check_fini(struct check_result *r)
     buf_fini(&r->front_bundle);
     buf_fini(&r->auth_bundle);
     buf_fini(&r->map);
+    buf_fini(&r->accounts);
     buf_fini(&r->errors);
     buf_fini(&r->warnings);
 }
@@ -180,7 +230,7 @@ static struct span first_lines(struct span text)
 /* The blobs stay open as long as the process, which ends now. */
 static bool say_good(int main_fd, const struct check_result *r)
 {
-    struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 4 };
+    struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 5 };
     struct buf news;
     buf_init(&news, CONFIG_MAX + SEEN_MAX + 64);
     bool good = pack_string(&news, buf_span(&r->config)) && pack_string(&news, buf_span(&r->seen));
@@ -188,6 +238,7 @@ static bool say_good(int main_fd, const struct check_result *r)
     m.fds[1] = blob_make("front bundle", buf_span(&r->front_bundle));
     m.fds[2] = blob_make("auth bundle", buf_span(&r->auth_bundle));
     m.fds[3] = blob_make("map", buf_span(&r->map));
+    m.fds[4] = blob_make("accounts", buf_span(&r->accounts));
     for (size_t i = 0; i < m.n_fds; i++)
         good = good && m.fds[i] >= 0;
     buf_fini(&news);

@@ -30,17 +30,35 @@ static void on_map(struct checked *c)
     finish(c, "map", SETTINGS_MAP, swap_map);
 }
 
+static void on_accounts(struct checked *c)
+{
+    finish(c, "accounts", SETTINGS_ACCOUNTS, swap_accounts);
+}
+
 static void on_certificates(struct checked *c)
 {
     finish(c, "certificates", SETTINGS_FRONT_BUNDLE, swap_bundle);
 }
 
+static const struct refreshed {
+    enum files_kind kind;
+    enum check_parts part;
+    const char *event;
+    void (*done)(struct checked *c);
+} kinds_of_files[] = {
+    {FILES_MAP,           CHECK_MAP,      "map",          on_map         },
+    { FILES_ACCOUNTS,     CHECK_ACCOUNTS, "accounts",     on_accounts    },
+    { FILES_CERTIFICATES, CHECK_FILES,    "certificates", on_certificates},
+};
+
 void refresh(unsigned kinds)
 {
-    bool map = (kinds & FILES_MAP) != 0;
+    const struct refreshed *r = kinds_of_files;
     if (house.phase != PHASE_SERVE || change_is_under_way() || checker_is_busy())
         return;
-    files_taken(map ? FILES_MAP : FILES_CERTIFICATES);
-    if (!checker_start(map ? CHECK_MAP : CHECK_FILES, house.file, house.now.settings, map ? on_map : on_certificates))
-        log_say(LOG_ERROR, map ? "map" : "certificates", "the check cannot be started: %s", strerror(errno));
+    while ((kinds & r->kind) == 0)
+        r++;
+    files_taken(r->kind);
+    if (!checker_start(r->part, house.file, house.now.settings, r->done))
+        log_say(LOG_ERROR, r->event, "the check cannot be started: %s", strerror(errno));
 }

@@ -36,8 +36,10 @@ static void on_born(struct child *c)
 {
     if (c->kind == ROLE_FRONT)
         tickets_send(c);
-    if (c->kind == ROLE_AUTH)
-        child_send_fd(c, MSG_MAP, c->settings->fds[SETTINGS_MAP]);
+    if (c->kind == ROLE_AUTH) {
+        child_send_fd(c, MSG_ACCOUNTS, c->settings->fds[SETTINGS_ACCOUNTS]);
+        child_send_fd(c, MSG_MAP, c->settings->fds[SETTINGS_MAP]); /* which makes it ready */
+    }
     LIST_EACH(link, &children) {
         struct child *other = OWNER_OF(link, struct child, link);
         if (!child_is_there(other))

@@ -59,6 +59,11 @@ static void send_map(void)
 }
 
 /* Older generations take no new clients, and may know their certificates by other names. */
+static void send_accounts(void)
+{
+    child_send_fd(house.now.helpers[ROLE_AUTH], MSG_ACCOUNTS, house.now.settings->fds[SETTINGS_ACCOUNTS]);
+}
+
 static void send_bundle(void)
 {
     LIST_EACH(link, &children) {
@@ -78,12 +83,15 @@ void swap(const struct buf *seen)
     struct settings *old = house.now.settings;
     house.now.settings = house.coming.settings;
     bool new_map = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_MAP);
+    bool new_accounts = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_ACCOUNTS);
     bool new_bundle = house.coming.fronts == NULL && has_new(old, SETTINGS_FRONT_BUNDLE);
     replace_helper(ROLE_AUTH);
     replace_helper(ROLE_BACKENDS);
     replace_fronts();
     if (new_map)
         send_map();
+    if (new_accounts)
+        send_accounts();
     if (new_bundle)
         send_bundle();
     house.coming = (struct reign){ 0 };
@@ -112,6 +120,14 @@ bool swap_map(int fd)
     bool differs = replace_part(SETTINGS_MAP, fd);
     if (differs)
         send_map();
+    return differs;
+}
+
+bool swap_accounts(int fd)
+{
+    bool differs = replace_part(SETTINGS_ACCOUNTS, fd);
+    if (differs)
+        send_accounts();
     return differs;
 }
 

@@ -133,9 +133,9 @@ static const struct {
     { SPAN("anna@x North\n"),                              "dir.map:1: found the site \"North\", expected one that the configuration has\n"      },
     { SPAN("anna@x # north\n"),                            "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"         },
     { SPAN("anna@x north color=red\n"),                    "dir.map:1: found the option \"color=red\", expected user=…, protocols=…, "
-                                        "networks=…, sessions=… or delegates=…\n"                   },
+                                        "networks=…, sessions=…, delegates=… or opens=…\n"                   },
     { SPAN("anna@x north south\n"),
-     "dir.map:1: found the option \"south\", expected user=…, protocols=…, networks=…, sessions=… or delegates=…\n"                    },
+     "dir.map:1: found the option \"south\", expected user=…, protocols=…, networks=…, sessions=…, delegates=… or opens=…\n"                    },
     { SPAN("anna@x north user=\n"),                        "dir.map:1: found \"user=\", expected the name at the back end, in which % stands "
                                     "before u, n, d, t or %\n"                                                },
     { SPAN("anna@x north user=50%\n"),                     "dir.map:1: found \"user=50%\", expected the name at the back end, in which % "

@@ -1,0 +1,270 @@
+/* The chain. A verifier that judges by itself does so in its threads; the walk from one to the next is the loop's. */
+#include "auth/chain.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/bundle.h"
+#include "proxy/base/log.h"
+#include "proxy/net/hash.h"
+
+static const struct verifier_kind *const kinds[] = {
+    [VERIFIER_SITE] = &verify_site,   [VERIFIER_FILE] = &verify_file, [VERIFIER_HTTP] = &verify_http,
+    [VERIFIER_OAUTH] = &verify_oauth, [VERIFIER_LDAP] = &verify_ldap,
+};
+
+const struct verifier_kind verify_site = { .passwords = true, .tokens = true };
+
+/* ---- judgements ---- */
+
+void judgement_fini(struct judgement *j)
+{
+    free(j->name);
+    free(j->site);
+    free(j->store_name);
+    free(j->options);
+    secret_wipe(&j->password);
+    *j = (struct judgement){ 0 };
+}
+
+void judgement_down(struct judgement *j, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    vsnprintf(j->detail, sizeof j->detail, format, values);
+    va_end(values);
+    j->is = JUDGED_DOWN;
+}
+
+/* ---- attempts ---- */
+
+static void attempt_fini(struct attempt *a)
+{
+    free(a->login);
+    free(a->typed);
+    secret_wipe(&a->secret);
+    secret_wipe(&a->known);
+}
+
+struct judging *judging_new(struct chain *c, const struct attempt *of, struct span login, struct span typed,
+                            struct span secret)
+{
+    struct judging *q = calloc(1, sizeof *q);
+    if (q == NULL)
+        return NULL;
+    q->chain = c;
+    q->attempt = *of;
+    q->attempt.login = span_copy(login);
+    q->attempt.typed = span_copy(typed);
+    q->attempt.secret = q->attempt.known = (struct secret){ 0 };
+    list_init(&q->job.link);
+    if (q->attempt.login == NULL || q->attempt.typed == NULL || !secret_set(&q->attempt.secret, secret))
+        judging_free(&q);
+    return q;
+}
+
+void judging_free(struct judging **pointer)
+{
+    struct judging *q = *pointer;
+    if (q == NULL)
+        return;
+    *pointer = NULL;
+    struct workers *workers = q->at < q->chain->n ? q->chain->verifiers[q->at].workers : NULL;
+    q->abandoned = q->job.work != NULL && workers != NULL && !workers_cancel(workers, &q->job);
+    if (q->abandoned)
+        return; /* its thread still reads it */
+    judgement_fini(&q->judgement);
+    attempt_fini(&q->attempt);
+    explicit_bzero(q, sizeof *q);
+    free(q);
+}
+
+/* ---- the walk ---- */
+
+static bool can_judge(const struct verifier *v, const struct attempt *a)
+{
+    return sasl_is_bearer(a->mechanism) ? v->kind->tokens : v->kind->passwords;
+}
+
+static bool is_last(const struct judging *q)
+{
+    for (size_t i = q->at + 1; i < q->chain->n; i++)
+        if (can_judge(&q->chain->verifiers[i], &q->attempt))
+            return false;
+    return true;
+}
+
+static void finish(struct judging *q)
+{
+    q->at = q->chain->n;
+    q->job.work = NULL;
+    q->done(q);
+}
+
+static void log_change(struct verifier *v, const struct judgement *j, size_t number)
+{
+    bool down = j->is == JUDGED_DOWN;
+    struct log_line l;
+    if (down == v->is_down)
+        return;
+    v->is_down = down;
+    log_begin(&l, down ? LOG_ERROR : LOG_INFO, "verifier");
+    log_number(&l, "number", (int64_t)number + 1);
+    log_word(&l, "driver", verifier_driver_names[v->config->driver]);
+    log_word(&l, "state", down ? "down" : "up");
+    log_text(&l, "why", span_of(j->detail));
+    log_end(&l);
+}
+
+static void walk_on(struct judging *q);
+
+static void on_judged(struct job *job)
+{
+    struct judging *q = OWNER_OF(job, struct judging, job);
+    q->job.work = NULL;
+    if (q->abandoned) {
+        judging_free(&q);
+        return;
+    }
+    log_change(&q->chain->verifiers[q->at], &q->judgement, q->at);
+    if (q->judgement.is == JUDGED_UNKNOWN) {
+        q->at++;
+        walk_on(q);
+    } else {
+        finish(q);
+    }
+}
+
+static void work(struct job *job, void *of_thread)
+{
+    struct judging *q = OWNER_OF(job, struct judging, job);
+    const struct verifier *v = &q->chain->verifiers[q->at];
+    v->kind->judge(v, of_thread, &q->attempt, &q->judgement);
+}
+
+/* Where the judgement costs an account's worth of work, its lane is the account; else any thread will do. */
+static uint64_t lane_of(const struct judging *q, const struct verifier *v)
+{
+    struct span login = span_of(q->attempt.login);
+    uintptr_t own = (uintptr_t)q;
+    return v->kind->by_account ? hash_keyed(login) : (uint64_t)own;
+}
+
+/* True: its threads have it. */
+static bool ask(struct judging *q, struct verifier *v)
+{
+    judgement_fini(&q->judgement);
+    if (v->kind->prepare != NULL && !v->kind->prepare(v, &q->attempt, is_last(q), &q->judgement))
+        return false;
+    q->job.work = work;
+    q->job.done = on_judged;
+    if (workers_give(v->workers, lane_of(q, v), &q->job))
+        return true;
+    q->job.work = NULL;
+    judgement_down(&q->judgement, "too many wait for it");
+    return false;
+}
+
+static void walk_on(struct judging *q)
+{
+    struct chain *c = q->chain;
+    for (; q->at < c->n; q->at++) {
+        struct verifier *v = &c->verifiers[q->at];
+        if (!can_judge(v, &q->attempt))
+            continue;
+        if (v->workers == NULL) {
+            q->judgement.is = JUDGED_BY_SITE;
+            break;
+        }
+        if (ask(q, v))
+            return;
+        log_change(v, &q->judgement, q->at);
+        if (q->judgement.is != JUDGED_UNKNOWN)
+            break;
+    }
+    finish(q);
+}
+
+void chain_judge(struct judging *q)
+{
+    q->at = 0;
+    q->judgement.is = JUDGED_UNKNOWN;
+    walk_on(q);
+}
+
+/* ---- life ---- */
+
+static size_t threads_of(const struct verifier_config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t n = config->threads > 0 ? (size_t)config->threads : config->driver != VERIFIER_FILE ? 8 : (size_t)processors;
+    return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : n;
+}
+
+static bool take_secret(struct verifier *v)
+{
+    if (v->config->secret_file[0] == '\0')
+        return true;
+    return secret_set(&v->secret, secret_of_file(bundle_find(v->bundle, v->config->secret_file)));
+}
+
+static bool open_verifier(struct verifier *v, struct buf *why)
+{
+    struct workers_order order = { .name = "verifier", .owner = v, .begin = v->kind->begin, .end = v->kind->end };
+    if (v->kind->judge == NULL)
+        return true;
+    if (!take_secret(v) || (v->kind->open != NULL && !v->kind->open(v, why)))
+        return false;
+    order.threads = threads_of(v->config);
+    order.niceness = v->kind->niceness;
+    v->workers = workers_new(&order);
+    return v->workers != NULL;
+}
+
+bool chain_open(struct chain *c, const struct config *config, const struct name_rules *names, struct span bundle,
+                struct buf *why)
+{
+    *c = (struct chain){ .verifiers = calloc(config->auth.n_verifiers + 1, sizeof *c->verifiers), .site_alone = true };
+    bool good = c->verifiers != NULL;
+    for (size_t i = 0; good && i < config->auth.n_verifiers; i++) {
+        const struct verifier_config *of = &config->auth.verifiers[i];
+        c->verifiers[c->n] = (struct verifier){
+            .kind = kinds[of->driver], .config = of, .house = config, .names = names, .bundle = bundle
+        };
+        c->site_alone = c->site_alone && of->driver == VERIFIER_SITE;
+        good = open_verifier(&c->verifiers[c->n++], why);
+    }
+    if (!good && why->n == 0 && !buf_add_text(why, "memory is short"))
+        return false;
+    return good;
+}
+
+bool chain_has(const struct chain *c, enum verifier_driver driver)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->verifiers[i].config->driver == driver)
+            return true;
+    return false;
+}
+
+void chain_set_accounts(struct chain *c, const struct table *accounts)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->verifiers[i].config->driver == VERIFIER_FILE)
+            c->verifiers[i].state = (void *)accounts;
+}
+
+void chain_close(struct chain *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        struct verifier *v = &c->verifiers[i];
+        workers_free(&v->workers);
+        if (v->kind->close != NULL)
+            v->kind->close(v);
+        secret_wipe(&v->secret);
+    }
+    free(c->verifiers);
+    *c = (struct chain){ 0 };
+}

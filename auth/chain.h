@@ -1,0 +1,42 @@
+/* The chain of verifiers (auth.verifiers): asked in their order, each only for what it can judge; the first that knows
+ * the account decides. One that is down ends the question as an outage: it might have known the account. */
+#ifndef AUTH_CHAIN_H
+#define AUTH_CHAIN_H
+
+#include "auth/table.h"
+#include "auth/verifier.h"
+
+struct chain {
+    struct verifier *verifiers;
+    size_t n;
+    bool site_alone; /* nothing is judged here */
+};
+
+/* An attempt on its way through the chain. */
+struct judging {
+    struct job job;
+    struct chain *chain;
+    size_t at; /* the verifier that is asked */
+    bool abandoned;
+    struct attempt attempt;
+    struct judgement judgement;
+    void (*done)(struct judging *q);
+    void *owner;
+};
+
+/* names must live as long as the chain; bundle too. False: *why says what is wrong. */
+bool chain_open(struct chain *c, const struct config *config, const struct name_rules *names, struct span bundle,
+                struct buf *why) MUST_CHECK;
+bool chain_has(const struct chain *c, enum verifier_driver driver);
+void chain_set_accounts(struct chain *c, const struct table *accounts); /* of the verifier "file"; borrowed */
+void chain_close(struct chain *c); /* waits for the threads; nothing that is being judged is answered */
+
+/* of: its numbers; the rest is copied from the spans, the secret too. NULL: no memory. */
+struct judging *judging_new(struct chain *c, const struct attempt *of, struct span login, struct span typed,
+                            struct span secret);
+void judging_free(struct judging **q); /* wipes. While it is being judged: nobody will be told, and it goes later */
+
+/* Calls q->done once, perhaps before this returns; q is the caller's until then and again from then on. */
+void chain_judge(struct judging *q);
+
+#endif

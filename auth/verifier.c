@@ -1,0 +1,62 @@
+/* What all verifiers share. */
+#include "auth/verifier.h"
+
+static bool is_port_of(const struct site_config *site, const struct backend_config *b, enum protocol protocol,
+                       uint16_t port)
+{
+    uint16_t own = protocol == IMAP ? b->imap_port : b->pop3_port;
+    return port == 0 || port == (own != 0 ? own : site->port[protocol]);
+}
+
+static bool has_host(const struct site_config *site, struct span host, enum protocol protocol, uint16_t port)
+{
+    struct addr literal;
+    bool is_literal = addr_parse(host, 0, &literal);
+    for (size_t i = 0; i < site->n_backends; i++) {
+        const struct backend_config *b = &site->backends[i];
+        bool same = span_eq_nocase(span_of(b->host), host) || (is_literal && addr_same_host(&b->literal, &literal));
+        if (same && is_port_of(site, b, protocol, port))
+            return true;
+    }
+    return false;
+}
+
+/* "*" stands for any text, at either end of a value of the table. */
+static bool value_fits(struct span pattern, struct span value)
+{
+    bool front = pattern.n > 0 && pattern.at[0] == '*', back = pattern.n > 1 && pattern.at[pattern.n - 1] == '*';
+    pattern = span_after(pattern, front);
+    pattern.n -= back;
+    if (front && back)
+        return span_contains_nocase(value, pattern);
+    if (value.n < pattern.n)
+        return false;
+    if (front)
+        return span_eq_nocase(span_after(value, value.n - pattern.n), pattern);
+    return back ? span_starts_nocase(value, pattern) : span_eq_nocase(value, pattern);
+}
+
+const char *verifier_site(const struct verifier *v, struct span value, enum protocol protocol, uint16_t port)
+{
+    const struct config *house = v->house;
+    for (size_t i = 0; i < v->config->n_sites; i++)
+        if (value_fits(span_of(v->config->sites[i].value), value))
+            return v->config->sites[i].site;
+    for (size_t i = 0; i < house->n_sites; i++)
+        if (span_eq_nocase(span_of(house->sites[i].name), value))
+            return house->sites[i].name;
+    for (size_t i = 0; i < house->n_sites; i++)
+        if (has_host(&house->sites[i], value, protocol, port))
+            return house->sites[i].name;
+    return NULL;
+}
+
+/* The first line; an editor's newline is no part of it. */
+struct span secret_of_file(struct span bytes)
+{
+    ptrdiff_t end = span_find(bytes, '\n');
+    struct span line = end < 0 ? bytes : span_first(bytes, (size_t)end);
+    if (line.n > 0 && line.at[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}
