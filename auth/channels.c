@@ -118,8 +118,12 @@ static struct judging *new_judging(const struct waiting *w)
 /* The answer, or the beginning of the judgement that it needs. */
 static bool begin(struct waiting *w)
 {
+    bool judges = !w->channel->all->chain->site_alone, open;
     inquiry_init(&w->inquiry, w->channel->all->policy);
-    if (!inquiry_begin(&w->inquiry, &w->ask)) {
+    open = inquiry_begin(&w->inquiry, &w->ask);
+    if (open && !judges)
+        inquiry_end(&w->inquiry, NULL);
+    if (!open || !judges) {
         bool sent = send_verdict(w->channel, w->id, &w->inquiry);
         forget_question(w);
         return sent;

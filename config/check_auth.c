@@ -49,10 +49,10 @@ static void check_strings(const struct verifier_check *c)
     for (size_t i = 0; i < COUNT_OF(strings); i++) {
         const char *const *field = (const char *const *)((const char *)c->v + strings[i].at);
         bool written = report_line(c->k->report, field) > 0;
-        if (written && (strings[i].drivers & driver) == 0)
+        if (*field[0] != '\0' && (strings[i].drivers & driver) == 0 && written)
             report_error(c->k->report, line_of(c, field), "%s.%s: found with driver = \"%s\", expected it without",
                          c->where, strings[i].name, verifier_driver_names[c->v->driver]);
-        if ((strings[i].needed & driver) != 0 && *field[0] == '\0' && !written)
+        if ((strings[i].needed & driver) != 0 && *field[0] == '\0')
             report_error(c->k->report, line_of(c, c->v), "%s.%s: missing, expected with driver = \"%s\"", c->where,
                          strings[i].name, verifier_driver_names[c->v->driver]);
     }
@@ -91,7 +91,7 @@ static void check_url(const struct verifier_check *c, const char *url)
 static void check_urls(const struct verifier_check *c)
 {
     bool asks = c->v->driver == VERIFIER_HTTP || c->v->driver == VERIFIER_OAUTH || c->v->driver == VERIFIER_LDAP;
-    if (asks && c->v->urls.n == 0 && report_line(c->k->report, &c->v->urls) == 0)
+    if (asks && c->v->urls.n == 0)
         report_error(c->k->report, line_of(c, c->v), "%s.urls: missing, expected whom to ask", c->where);
     if (!asks && c->v->urls.n > 0)
         report_error(c->k->report, line_of(c, &c->v->urls), "%s.urls: found with driver = \"%s\", expected it without",

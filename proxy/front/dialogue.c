@@ -88,12 +88,12 @@ bool dialogue_start_tls(struct session *s, struct span go_ahead)
 
 bool dialogue_offers(enum sasl_mechanism m)
 {
-    return m == SASL_PLAIN || m == SASL_LOGIN || (sasl_is_bearer(m) && front.bearer[m]);
+    return m != SASL_NONE && front.offered[m];
 }
 
 bool dialogue_takes(enum sasl_mechanism m)
 {
-    return dialogue_offers(m) || (sasl_is_bearer(m) && front.bearer_somewhere[m]);
+    return m != SASL_NONE && front.taken[m];
 }
 
 static bool say_challenge(struct session *s, const char *challenge)

@@ -247,7 +247,8 @@ static void reload_files(int fd)
     void *at = fstat(fd, &st) == 0 && st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
                                                      : MAP_FAILED;
     buf_init(&why, 4096);
-    if (at == MAP_FAILED || !ports_reload(span_bytes(at, (size_t)st.st_size), &why))
+    struct span bundle = span_bytes(at, at != MAP_FAILED ? (size_t)st.st_size : 0);
+    if (at == MAP_FAILED || !ports_reload(bundle, &why) || !sites_take_secrets(bundle, &why))
         log_say(LOG_ERROR, "certificates", "not taken, the old ones stay: %.*s", SPAN_ARG(buf_span(&why)));
     if (at != MAP_FAILED)
         munmap(at, (size_t)st.st_size);

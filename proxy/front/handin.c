@@ -1,5 +1,7 @@
 /* The hand-in: from a connected member to "you are in". The dialogue itself is a machine without a socket
  * (backends/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us waiting. */
+#include <stdio.h>
+
 #include "backends/ipsec_judge.h"
 #include "proxy/front/relay.h"
 #include "proxy/front/signin.h"
@@ -88,6 +90,11 @@ static bool has_no_form(const struct session *s, struct span why)
                                                 (sasl_is_bearer(s->signin->credentials.mechanism) || has_line_end(s)));
 }
 
+static bool is_master(const struct session *s)
+{
+    return s->signin->site->config->credentials == CREDENTIALS_MASTER;
+}
+
 static void answered(struct session *s)
 {
     const struct login_answer *a = login_answer(s->signin->login);
@@ -97,8 +104,9 @@ static void answered(struct session *s)
     case LOGIN_IN:
         signin_accepted(s);
         return;
-    case LOGIN_WRONG:
-        o.kind = OUTCOME_REFUSED;
+    case LOGIN_WRONG: /* a master's password is nobody's fault but ours */
+        o.kind = is_master(s) ? OUTCOME_UNAVAILABLE : OUTCOME_REFUSED;
+        o.why = is_master(s) ? "master_refused" : o.why;
         break;
     case LOGIN_SAYS:
         o.kind = OUTCOME_SAYS;
@@ -307,11 +315,35 @@ static bool may_forward(const struct site_config *site)
     return trusted && site->client_info == CLIENT_INFO_AUTO;
 }
 
+/* What the client gave, or what a verifier gave for it. */
+static void give_client(struct signin *in)
+{
+    bool delegated = in->store_login[0] != '\0', given = in->store_password.n > 0;
+    in->order.client_mechanism = given ? SASL_PLAIN : in->credentials.mechanism;
+    in->order.user = span_of(delegated ? in->store_login : in->store_name);
+    in->order.authzid = delegated ? span_of(in->store_name) : SPAN_NONE;
+    in->order.credential = given ? &in->store_password : &in->credentials.secret;
+}
+
+/* The master opens the mailbox; whose it is stands in the authorization identity, or in the name. */
+static void give_master(struct signin *in)
+{
+    const struct site_config *site = in->site->config;
+    in->order.client_mechanism = SASL_PLAIN;
+    in->order.credential = &in->site->master;
+    if (site->master_form == MASTER_STAR) {
+        snprintf(in->master_login, sizeof in->master_login, "%s*%s", in->store_name, site->master_user);
+        in->order.user = span_of(in->master_login);
+    } else {
+        in->order.user = span_of(site->master_user);
+        in->order.authzid = span_of(in->store_name);
+    }
+}
+
 static void give_order(struct session *s)
 {
     struct signin *in = s->signin;
     const struct site_config *site = in->site->config;
-    bool delegated = in->store_login[0] != '\0';
     tell_who(s);
     in->order = (struct login_order){
         .site = site,
@@ -322,13 +354,13 @@ static void give_order(struct session *s)
             site->security == SECURITY_IPSEC && site->ipsec.tls == IPSEC_TLS_IF_OFFERED && !in->no_inner_tls,
         .must_confirm = site->security == SECURITY_IPSEC,
         .may_forward = may_forward(site),
-        .client_mechanism = in->credentials.mechanism,
-        .user = span_of(delegated ? in->store_login : in->store_name),
-        .authzid = delegated ? span_of(in->store_name) : SPAN_NONE,
-        .credential = &in->credentials.secret,
         .forwarded = &in->forwarded,
         .client_id = buf_span(&in->client_id),
     };
+    if (site->credentials == CREDENTIALS_MASTER)
+        give_master(in);
+    else
+        give_client(in);
 }
 
 static bool announce_client(struct session *s)

@@ -87,6 +87,10 @@ static void take_message(struct helper *h, struct ipc *from, struct message *m)
         hold_revoked(m->id, (enum revoke_why)m->revoke.why);
         return;
     }
+    if (m->type == MSG_MARK_KEY && h->kind == ROLE_AUTH) {
+        hold_mark_key(m->mark_key.key);
+        return;
+    }
     if (m->type == MSG_IPSEC_GUARDED && from == h->now) {
         hold_guarded(m->id);
         return;

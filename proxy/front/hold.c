@@ -81,3 +81,10 @@ void hold_revoked(uint64_t id, enum revoke_why why)
     else
         session_dismiss(s, WHY_MOVED, "Your mailbox is being moved to another server; please connect again.");
 }
+
+void hold_mark_key(struct span key)
+{
+    front.has_mark_key = key.n == sizeof front.mark_key;
+    if (front.has_mark_key)
+        memcpy(front.mark_key, key.at, key.n);
+}

@@ -13,4 +13,7 @@ void hold_revoked(uint64_t id, enum revoke_why why);
 void hold_lost(const struct helper *h);
 void hold_guarded(uint64_t id);
 
+/* auth's key for the marks of credentials. */
+void hold_mark_key(struct span key);
+
 #endif

@@ -206,6 +206,10 @@ static bool do_login(struct session *s, const struct imap_command *c)
         imap_reader_reset(&in->imap);
         return dialogue_tls_first(s);
     }
+    if (!front.taken[SASL_NONE]) {
+        imap_reader_reset(&in->imap);
+        return no(s, "Passwords are of no use here; sign in with a token.");
+    }
     bool good = credentials_set(&in->credentials, SASL_NONE, c->words[0], SPAN_NONE, c->words[1]);
     imap_reader_reset(&in->imap);
     if (!good)

@@ -76,6 +76,8 @@ static bool do_user(struct session *s, const struct pop3_command *c)
     struct signin *in = s->signin;
     if (dialogue_must_protect(s))
         return dialogue_tls_first(s);
+    if (!front.taken[SASL_NONE])
+        return bad(s, "Passwords are of no use here; sign in with a token.");
     forget(s);
     if (!sasl_name_ok(c->argument) || !secret_set(&in->pop3_user, c->argument))
         return bad(s, "That user name cannot be used.");

@@ -74,7 +74,7 @@ static bool imap_capabilities(const struct port *port, bool under_tls, struct bu
     bool good = add_word(to, "IMAP4rev1") && add_word(to, "LITERAL-") && add_word(to, "SASL-IR") && add_word(to, "ID");
     if (!under_tls && port->config->tls == TLS_MODE_STARTTLS)
         good = good && add_word(to, "STARTTLS");
-    if (!may_login(port, under_tls))
+    if (!may_login(port, under_tls) || !front.offered[SASL_NONE])
         good = good && add_word(to, "LOGINDISABLED");
     for (enum sasl_mechanism m = SASL_NONE + 1; good && may_login(port, under_tls) && m < SASL_MECHANISMS; m++) {
         char word[32] = "AUTH=";
@@ -92,7 +92,7 @@ static bool pop3_capabilities(const struct port *port, bool under_tls, struct bu
     if (!under_tls && port->config->tls == TLS_MODE_STARTTLS)
         good = good && buf_add_text(to, "STLS\r\n");
     if (may_login(port, under_tls)) {
-        good = good && buf_add_text(to, "USER\r\nSASL");
+        good = good && (!front.offered[SASL_NONE] || buf_add_text(to, "USER\r\n")) && buf_add_text(to, "SASL");
         for (enum sasl_mechanism m = SASL_NONE + 1; good && m < SASL_MECHANISMS; m++)
             good = !dialogue_offers(m) || buf_printf(to, " %s", sasl_name(m));
         good = good && buf_add_text(to, "\r\n");

@@ -3,6 +3,7 @@
 #define PROXY_FRONT_PROCESS_H
 
 #include "proxy/front/helper.h"
+#include "proxy/base/secret.h"
 #include "proxy/front/session.h"
 #include "proxy/wire/sasl.h"
 
@@ -21,6 +22,7 @@ struct port {
 struct site {
     const struct site_config *config;
     struct tls_client *tls[PROTOCOLS];
+    struct secret master; /* with credentials = "master" */
 };
 
 struct front {
@@ -32,8 +34,11 @@ struct front {
     struct port *ports;
     size_t n_ports;
     struct site *sites;
-    bool bearer[SASL_MECHANISMS];           /* every site lists it */
-    bool bearer_somewhere[SASL_MECHANISMS]; /* one does */
+    bool offered[SASL_MECHANISMS]; /* it can succeed at every site; SASL_NONE: LOGIN, or USER and PASS */
+    bool taken[SASL_MECHANISMS];   /* at one */
+    bool shown[SASL_MECHANISMS];   /* a verifier of auth's looks at the credential */
+    unsigned char mark_key[MARK_KEY_BYTES];
+    bool has_mark_key;
     uint64_t sid_base;
     bool draining;
     char *scratch; /* SCRATCH_BYTES, for one read at a time; wiped by whoever put secrets into it */
@@ -61,6 +66,10 @@ struct port *port_find(enum protocol protocol, size_t index);
 
 /* sites.c */
 bool sites_init(struct span bundle, struct buf *why) MUST_CHECK;
+bool sites_take_secrets(struct span bundle, struct buf *why) MUST_CHECK; /* master passwords */
+
+/* offers.c */
+void offers_init(void);
 bool site_lists(const struct site_config *site, enum sasl_mechanism m); /* a bearer mechanism */
 
 #endif

@@ -60,6 +60,7 @@ void signin_free(struct signin **pointer)
     imap_reader_fini(&in->imap);
     exchange_end(&in->exchange);
     credentials_wipe(&in->credentials);
+    secret_wipe(&in->store_password);
     secret_wipe(&in->pop3_user);
     free(in->host);
     free(in);
@@ -75,6 +76,9 @@ static void forget_attempt(struct session *s)
     handin_end(s);
     login_free(&in->login);
     credentials_wipe(&in->credentials);
+    secret_wipe(&in->store_password);
+    in->verified = false;
+    in->delay = 0;
     in->n_tried = 0;
     in->ipsec = NULL;
     in->no_inner_tls = false;
@@ -131,12 +135,12 @@ static void on_moment(struct alarm *a)
     tell(OWNER_OF(a, struct signin, moment)->s);
 }
 
-/* The next point of the grid that is not yet over. */
+/* The next point of the grid that is not yet over; a guesser waits for a later one. */
 static int64_t until_moment(const struct signin *in)
 {
     int64_t step = front.config->auth.failure_step_ms;
     int64_t spent = loop_now_ms() - in->read_ms;
-    return (spent / step + 1) * step - spent;
+    return (spent / step + 1 + in->delay) * step - spent;
 }
 
 /* auth and backends need not count this attempt any more. */
@@ -155,11 +159,12 @@ static void tell_helpers(struct session *s, enum login_result result)
     s->admitted = s->leased = false;
 }
 
-static void end_attempt(struct session *s, const struct outcome *o)
+void signin_end(struct session *s, const struct outcome *o)
 {
     static const enum login_result results[OUTCOMES] = {
         [OUTCOME_REFUSED] = LOGIN_REFUSED,
-        [OUTCOME_SAYS] = LOGIN_REFUSED,
+        [OUTCOME_DENIED] = LOGIN_REFUSED,
+        [OUTCOME_SAYS] = LOGIN_UNREACHABLE, /* its words are not about the credential, or it was right */
         [OUTCOME_UNAVAILABLE] = LOGIN_UNREACHABLE,
         [OUTCOME_TOO_MANY] = LOGIN_ACCEPTED, /* the credential was right: no failure to hold against anybody */
     };
@@ -182,11 +187,11 @@ static void end_attempt(struct session *s, const struct outcome *o)
         session_close(s, WHY_MEMORY);
 }
 
-static void end_unavailable(struct session *s, const char *why)
+void signin_unavailable(struct session *s, const char *why)
 {
     struct outcome o = unavailable;
     o.why = why;
-    end_attempt(s, &o);
+    signin_end(s, &o);
 }
 
 static void on_budget(struct alarm *a)
@@ -195,7 +200,7 @@ static void on_budget(struct alarm *a)
     if (s->state == S_HANDIN)
         handin_too_late(s);
     else
-        end_unavailable(s, "budget");
+        signin_unavailable(s, "budget");
 }
 
 void signin_abort(struct session *s)
@@ -240,7 +245,7 @@ static void on_dialed(struct question *q, struct message *m)
     s->dial_ms += (uint32_t)(loop_now_ms() - in->step_ms);
     if (fd < 0) {
         in->ipsec = m != NULL ? ipsec_word(m->dialed.why) : NULL;
-        end_unavailable(s, dial_why(m));
+        signin_unavailable(s, dial_why(m));
         return;
     }
     free(in->host);
@@ -254,7 +259,7 @@ static void on_dialed(struct question *q, struct message *m)
     handin_start(s, fd);
 }
 
-static void dial(struct session *s)
+void signin_dial(struct session *s)
 {
     struct signin *in = s->signin;
     in->step_ms = loop_now_ms();
@@ -264,125 +269,22 @@ static void dial(struct session *s)
     helper_ask(&front.backends, &in->dial);
 }
 
-/* ---- verdict ---- */
-
-static const char *closed_word(struct span why)
-{
-    static const char *const words[] = { "unknown", "protocol_off", "delegate",     "name",  "no_map",
-                                         "no_site", "network",      "address_full", "denied" };
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (span_eq(why, span_of(words[i])))
-            return words[i];
-    return "other";
-}
-
-static bool keep_name(char to[SASL_NAME_MAX + 1], struct span name)
-{
-    if (name.n > SASL_NAME_MAX)
-        return false;
-    memset(to, 0, SASL_NAME_MAX + 1);
-    if (name.n > 0)
-        memcpy(to, name.at, name.n);
-    return true;
-}
-
-static bool keep_who(struct session *s, const struct msg_verdict *v)
-{
-    if (v->mailbox.n > 0)
-        s->mailbox = span_copy(v->mailbox);
-    if (v->delegate.n > 0)
-        s->delegate = span_copy(v->delegate);
-    return s->mailbox != NULL && (v->delegate.n == 0 || s->delegate != NULL);
-}
-
-static bool keep_verdict(struct session *s, const struct msg_verdict *v)
-{
-    struct signin *in = s->signin;
-    in->user_full = v->user_full;
-    in->sessions_max = v->sessions_max;
-    in->site = front_site(v->site);
-    s->site_name = span_copy(v->site);
-    return keep_who(s, v) && s->site_name != NULL && keep_name(in->store_name, v->store_name) &&
-           keep_name(in->store_login, v->store_login);
-}
-
-static void refuse(struct session *s, const struct msg_verdict *v)
-{
-    struct outcome o = { .kind = OUTCOME_REFUSED, .why = closed_word(v->why) };
-    (void)keep_who(s, v); /* without memory the log goes without names */
-    if (v->status == VERDICT_DENIED)
-        o.kind = OUTCOME_DENIED;
-    if (v->status == VERDICT_REFUSED || v->status == VERDICT_DENIED)
-        end_attempt(s, &o);
-    else if (v->status == VERDICT_UNAVAILABLE)
-        end_unavailable(s, o.why);
-    else {
-        o.kind = OUTCOME_UNAVAILABLE;
-        signin_log_failure(s, &o);
-        session_dismiss(s, WHY_ADDRESS_FULL, "Too many connections, please try again later.");
-    }
-}
-
-static void on_verdict(struct question *q, struct message *m)
-{
-    struct signin *in = OWNER_OF(q, struct signin, verdict);
-    struct session *s = in->s;
-    s->auth_ms = (uint32_t)(loop_now_ms() - in->step_ms);
-    if (m == NULL) {
-        end_unavailable(s, "no_auth");
-        return;
-    }
-    if (m->verdict.status != VERDICT_OK) {
-        refuse(s, &m->verdict);
-        return;
-    }
-    s->admitted = true;
-    if (!keep_verdict(s, &m->verdict) || in->site == NULL) {
-        end_unavailable(s, "no_site"); /* a site that only auth's generation knows */
-        return;
-    }
-    enum sasl_mechanism how = in->credentials.mechanism;
-    if (sasl_is_bearer(how) && !site_lists(in->site->config, how)) {
-        /* Nobody there could read it, today or later; an outage would tell whose mailbox exists. */
-        end_attempt(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "no_mechanism" });
-        return;
-    }
-    session_enter(s, S_DIAL);
-    dial(s);
-}
-
 /* ---- start ---- */
-
-static void compose_ask(struct question *q, struct message *m)
-{
-    struct signin *in = OWNER_OF(q, struct signin, verdict);
-    const struct session *s = in->s;
-    m->type = MSG_ASK;
-    m->ask = (struct msg_ask){ .protocol = s->protocol,
-                               .mechanism = (uint8_t)in->credentials.mechanism,
-                               .trusted_hop = s->trusted,
-                               .name = span_of(in->credentials.name),
-                               .authzid = span_of(in->credentials.authzid),
-                               .client = s->peer };
-}
 
 /* Front ends that point at each other hand a login round. The answer comes from the loop and not from inside the
  * dialogue: behind this LOGIN thousands may be pipelined that would each nest in the one before. */
 static void on_looped(struct alarm *a)
 {
-    end_unavailable(OWNER_OF(a, struct signin, moment)->s, "loop");
+    signin_unavailable(OWNER_OF(a, struct signin, moment)->s, "loop");
 }
 
 void signin_start(struct session *s)
 {
     struct signin *in = s->signin;
     in->read_ms = in->step_ms = loop_now_ms();
-    in->verdict.id = s->id;
-    in->verdict.compose = compose_ask;
-    in->verdict.answered = on_verdict;
     session_enter(s, S_AUTH);
     if (in->credentials.secret.n == 0) { /* to some verifiers an empty password is no question at all */
-        end_attempt(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "empty_password" });
+        signin_end(s, &(struct outcome){ .kind = OUTCOME_REFUSED, .why = "empty_password" });
         return;
     }
     if (s->ttl == 0) {
@@ -394,7 +296,7 @@ void signin_start(struct session *s)
         session_close(s, WHY_MEMORY);
         return;
     }
-    helper_ask(&front.auth, &in->verdict);
+    signin_ask(s);
 }
 
 /* ---- what the hand-in came to ---- */
@@ -419,7 +321,7 @@ void signin_redial(struct session *s)
                 &(struct message){ .type = MSG_DIAL_OUTCOME, .id = s->id, .dial_outcome = { .stage = STAGE_GONE } });
     s->leased = s->ipsec = s->unguarded = false;
     session_enter(s, S_DIAL);
-    dial(s);
+    signin_dial(s);
 }
 
 /* Another member, as long as no credential has been sent and there is time. */
@@ -441,7 +343,7 @@ void signin_failed(struct session *s, const struct outcome *o, enum dial_stage s
     if (fault == FAULT_MEMBER)
         signin_log_member(s, o, stage);
     if (!retry || !try_next(s))
-        end_attempt(s, o);
+        signin_end(s, o);
 }
 
 static bool welcome(struct session *s)
@@ -463,8 +365,8 @@ void signin_accepted(struct session *s)
     s->handin_ms += (uint32_t)(loop_now_ms() - in->dialed_ms);
     report(s, STAGE_IN, FAULT_NONE, NULL);
     if (in->user_full) {
-        end_attempt(
-            s, &(struct outcome){ .kind = OUTCOME_TOO_MANY, .why = "user_full", .sessions_max = in->sessions_max });
+        signin_end(s,
+                   &(struct outcome){ .kind = OUTCOME_TOO_MANY, .why = "user_full", .sessions_max = in->sessions_max });
         return;
     }
     helper_tell(&front.auth, &(struct message){

@@ -44,7 +44,11 @@ struct signin {
     struct question confirm; /* IPsec: may the credential go? */
     const struct site *site;
     char store_name[SASL_NAME_MAX + 1];
-    char store_login[SASL_NAME_MAX + 1]; /* the delegate's; "": none */
+    char store_login[SASL_NAME_MAX + 1];      /* the delegate's; "": none */
+    char master_login[2 * SASL_NAME_MAX + 2]; /* with the form user*master */
+    struct secret store_password;             /* a verifier's, in place of the client's; n == 0: none */
+    bool verified;                            /* auth has judged the credential */
+    uint8_t delay;                            /* points of the grid that a refusal waits longer */
     bool user_full;
     uint64_t sessions_max;
     uint64_t tried[TRIED_MAX];
@@ -72,6 +76,12 @@ void signin_start(struct session *s);
 
 /* The client has gone while the login was under way. */
 void signin_abort(struct session *s);
+
+/* Within signin*.c. */
+void signin_ask(struct session *s); /* auth; then: */
+void signin_dial(struct session *s);
+void signin_end(struct session *s, const struct outcome *o); /* the attempt; may end the session */
+void signin_unavailable(struct session *s, const char *why);
 
 /* handin.c: the connection to a member is there (fd); what it comes to goes back by signin_accepted, signin_failed. */
 void handin_start(struct session *s, int fd);

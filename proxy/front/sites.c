@@ -32,24 +32,25 @@ static bool site_init(struct site *site, const struct site_config *config, struc
     return true;
 }
 
-bool site_lists(const struct site_config *site, enum sasl_mechanism m)
+/* Whoever takes new files: a master password that has changed counts from the next login on. */
+bool sites_take_secrets(struct span bundle, struct buf *why)
 {
-    for (size_t i = 0; i < site->bearer.n; i++)
-        if (sasl_find(span_of(site->bearer.at[i])) == m)
-            return true;
-    return false;
-}
-
-static void find_bearers(void)
-{
-    const struct config *c = front.config;
-    for (enum sasl_mechanism m = SASL_NONE + 1; m < SASL_MECHANISMS; m++) {
-        size_t listed = 0;
-        for (size_t i = 0; sasl_is_bearer(m) && i < c->n_sites; i++)
-            listed += site_lists(&c->sites[i], m);
-        front.bearer_somewhere[m] = listed > 0;
-        front.bearer[m] = listed > 0 && listed == c->n_sites;
+    for (size_t i = 0; i < front.config->n_sites; i++) {
+        struct site *site = &front.sites[i];
+        if (site->config->credentials != CREDENTIALS_MASTER)
+            continue;
+        struct span file = bundle_find(bundle, site->config->master_password_file);
+        ptrdiff_t end = span_find(file, '\n');
+        struct span line = span_first(file, end < 0 ? file.n : (size_t)end);
+        if (line.n > 0 && line.at[line.n - 1] == '\r')
+            line.n--;
+        if (line.n > 0 && secret_set(&site->master, line))
+            continue;
+        bool told = buf_printf(why, "site \"%s\": no master password", site->config->name);
+        (void)told; /* a full buf has told enough */
+        return false;
     }
+    return true;
 }
 
 bool sites_init(struct span bundle, struct buf *why)
@@ -61,8 +62,8 @@ bool sites_init(struct span bundle, struct buf *why)
     for (size_t i = 0; i < c->n_sites; i++)
         if (!site_init(&front.sites[i], &c->sites[i], bundle, why))
             return false;
-    find_bearers();
-    return true;
+    offers_init();
+    return sites_take_secrets(bundle, why);
 }
 
 const struct site *front_site(struct span name)

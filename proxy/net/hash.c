@@ -21,32 +21,47 @@ void random_bytes(void *to, size_t n)
         give_up("random numbers");
 }
 
-static void siphash_open(void)
+/* With a random key of its own. */
+static EVP_MAC_CTX *siphash_open(void)
 {
     unsigned char key[16];
     size_t bytes = sizeof(uint64_t);
     OSSL_PARAM size[] = { OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &bytes), OSSL_PARAM_END };
     EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-    siphash = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
+    EVP_MAC_CTX *context = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
     random_bytes(key, sizeof key);
-    if (siphash == NULL || EVP_MAC_init(siphash, key, sizeof key, size) != 1)
+    if (context == NULL || EVP_MAC_init(context, key, sizeof key, size) != 1)
         give_up("SipHash");
     EVP_MAC_free(mac);
+    return context;
 }
 
-uint64_t hash_keyed(struct span bytes)
+static uint64_t siphash_of(EVP_MAC_CTX *context, const unsigned char *key, struct span bytes)
 {
     unsigned char out[sizeof(uint64_t)];
     size_t n;
     uint64_t value;
-    if (siphash == NULL)
-        siphash_open();
-    if (EVP_MAC_init(siphash, NULL, 0, NULL) != 1 ||
-        EVP_MAC_update(siphash, (const unsigned char *)bytes.at, bytes.n) != 1 ||
-        EVP_MAC_final(siphash, out, &n, sizeof out) != 1)
+    if (EVP_MAC_init(context, key, key != NULL ? 16 : 0, NULL) != 1 ||
+        EVP_MAC_update(context, (const unsigned char *)bytes.at, bytes.n) != 1 ||
+        EVP_MAC_final(context, out, &n, sizeof out) != 1)
         give_up("SipHash");
     memcpy(&value, out, sizeof value);
     return value;
+}
+
+uint64_t hash_keyed(struct span bytes)
+{
+    if (siphash == NULL)
+        siphash = siphash_open();
+    return siphash_of(siphash, NULL, bytes);
+}
+
+uint64_t hash_with(const unsigned char key[16], struct span bytes)
+{
+    static EVP_MAC_CTX *other; /* the one above keeps its own key */
+    if (other == NULL)
+        other = siphash_open();
+    return siphash_of(other, key, bytes);
 }
 
 uint64_t hash_stable(struct span bytes)

@@ -7,6 +7,9 @@
 /* SipHash with a key that this process drew at random: for tables whose keys outsiders choose. */
 uint64_t hash_keyed(struct span bytes);
 
+/* The same with a key of the caller's, 16 bytes: where several processes must agree. */
+uint64_t hash_with(const unsigned char key[16], struct span bytes);
+
 /* The same on every machine and in every version (the first 8 bytes of SHA-256, little endian): for choices on which
  * many front ends must agree without talking, and for names of things across restarts. */
 uint64_t hash_stable(struct span bytes);

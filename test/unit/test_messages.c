@@ -25,6 +25,7 @@ static const struct message samples[] = {
     { .type = MSG_BUNDLE },
     { .type = MSG_TICKET_KEYS, .ticket_keys = { .keys = { "0123456789", 10 } } },
     { .type = MSG_MAP },
+    { .type = MSG_ACCOUNTS },
     { .type = MSG_DRAIN, .drain = { .spread_ms = 60000, .deadline_ms = 1, .say_bye = 1 } },
     { .type = MSG_STATUS },
     { .type = MSG_CONTROL, .control = { .words = { "\3\0\0\0who", 7 } } },
@@ -35,7 +36,9 @@ static const struct message samples[] = {
     { .type = MSG_UNLISTENED, .listen = { .socket = 9, .listener = 3 } },
     { .type = MSG_CHECKED, .text = { .text = { "good", 4 } } },
     { .type = MSG_ASK, .id = UINT64_MAX, .ask = { .protocol = 1, .mechanism = 4, .trusted_hop = 1,
-                                                  .name = { "anna", 4 }, .authzid = { "", 0 }, .client = CLIENT } },
+                                                  .tls = 1, .attempt = 255, .mark = 65535, .name = { "anna", 4 },
+                                                  .authzid = { "", 0 }, .secret = { "s\0\xff", 3 },
+                                                  .client = CLIENT } },
     { .type = MSG_CANCEL, .id = 5 },
     { .type = MSG_LOGIN_RESULT, .id = 5, .login_result = { .result = LOGIN_UNREACHABLE } },
     { .type = MSG_SESSION_GONE, .id = 5 },
@@ -43,7 +46,10 @@ static const struct message samples[] = {
                                            .mailbox = { "anna@x", 6 }, .site = { "north", 5 }, .reqid = UINT32_MAX,
                                            .mode = 1, .algorithms = 0xff, .local = CLIENT, .backend = CLIENT } },
     { .type = MSG_HELD },
+    { .type = MSG_MARK_KEY, .mark_key = { .key = { "0123456789abcdef", 16 } } },
     { .type = MSG_VERDICT, .id = 5, .verdict = { .status = VERDICT_ADDRESS_FULL, .user_full = 1, .sessions_max = 50,
+                                                 .delay = 4, .verified = 1, .delegate = { "b@x", 3 },
+                                                 .store_login = { "b", 1 }, .password = { "secret", 6 },
                                                  .mailbox = { "a@x", 3 }, .site = { "n", 1 },
                                                  .store_name = { "X\\a", 3 }, .why = { "unknown", 7 } } },
     { .type = MSG_REVOKE, .id = 5, .revoke = { .why = 1 } },
@@ -94,13 +100,16 @@ static void fields_arrive(void **state UNUSED)
     struct message m;
     struct addr client = CLIENT;
     buf_init(&packet, IPC_BYTES_MAX);
-    const struct message *ask = &samples[15];
+    const struct message *ask = &samples[16];
     assert_true(message_unpack(pack(ask, &packet), &m));
     assert_int_equal(m.ask.protocol, 1);
     assert_int_equal(m.ask.mechanism, 4);
     assert_int_equal(m.ask.trusted_hop, 1);
     assert_true(span_eq(m.ask.name, SPAN("anna")));
     assert_int_equal(m.ask.authzid.n, 0);
+    assert_int_equal(m.ask.mark, 65535);
+    assert_true(span_eq(m.ask.secret, SPAN("s\0\xff")));
+    assert_true(message_is_secret(MSG_ASK) && message_is_secret(MSG_VERDICT) && !message_is_secret(MSG_HOLD));
     assert_true(addr_eq(&m.ask.client, &client) && m.ask.client.scope == client.scope);
     assert_int_equal(m.n_fds, 0);
     buf_fini(&packet);
@@ -229,10 +238,10 @@ static void bounds_hold_on_both_sides(void **state UNUSED)
             fail_msg("row %zu, %s, is packed", i, message_name(bad[i].type));
     }
     /* The same by hand: an enumeration out of its range, an address of no family. */
-    struct span whole = pack(&samples[17], &packet);
+    struct span whole = pack(&samples[18], &packet);
     packet.at[whole.n - 1] = LOGIN_RESULTS;
     assert_true(is_refused(whole));
-    whole = pack(&samples[15], &packet);
+    whole = pack(&samples[16], &packet);
     packet.at[whole.n - 23] = 99; /* family, port, scope, 16 octets */
     assert_true(is_refused(whole));
     buf_fini(&packet);
@@ -241,15 +250,22 @@ static void bounds_hold_on_both_sides(void **state UNUSED)
 /* The longest of each fits a packet. */
 static void the_longest_fits(void **state UNUSED)
 {
-    static char text[8192];
+    static char text[8192], secret[MESSAGE_SECRET_MAX];
     struct span name = { text, 512 }, site = { text, 256 }, why = { text, MESSAGE_WHY_MAX };
     struct message longest[] = {
-        {.type = MSG_ASK,         .ask = { .name = name, .authzid = name }                                    },
-        { .type = MSG_VERDICT,    .verdict = { .mailbox = name, .site = site, .store_name = name, .why = why }},
-        { .type = MSG_HOLD,       .hold = { .mailbox = name, .site = site }                                   },
-        { .type = MSG_DIAL,       .dial = { .mailbox = name, .site = site, .tried = { text, TRIED_MAX * 8 } } },
-        { .type = MSG_FAILED,     .text = { .text = { text, 8192 } }                                          },
-        { .type = MSG_CONTROLLED, .controlled = { .who = why, .text = { text, 8192 } }                        },
+        {.type = MSG_ASK,         .ask = { .name = name, .authzid = name, .secret = { secret, MESSAGE_SECRET_MAX } }},
+        { .type = MSG_VERDICT,
+         .verdict = { .mailbox = name,
+                       .delegate = name,
+                       .site = site,
+                       .store_name = name,
+                       .store_login = name,
+                       .password = { text, 4096 },
+                       .why = why }                                                                                 },
+        { .type = MSG_HOLD,       .hold = { .mailbox = name, .site = site }                                         },
+        { .type = MSG_DIAL,       .dial = { .mailbox = name, .site = site, .tried = { text, TRIED_MAX * 8 } }       },
+        { .type = MSG_FAILED,     .text = { .text = { text, 8192 } }                                                },
+        { .type = MSG_CONTROLLED, .controlled = { .who = why, .text = { text, 8192 } }                              },
     };
     struct buf packet;
     buf_init(&packet, IPC_BYTES_MAX);

@@ -128,15 +128,17 @@ static void set_up(struct policy *policy, struct live *l)
     sign_in(l, 5, "another@x", EXEMPT_BUSY, true);
 }
 
-static struct msg_verdict ask(const struct policy *policy, struct verdict_bytes *bytes, size_t row)
+static struct msg_verdict ask(const struct policy *policy, struct inquiry *q, size_t row)
 {
-    struct msg_verdict v;
-    struct msg_ask question = { .protocol = rows[row].protocol,
+    static struct msg_ask question;
+    question = (struct msg_ask){ .protocol = rows[row].protocol,
                                 .name = span_of(rows[row].name),
                                 .authzid = span_of(rows[row].authzid) };
     assert_true(addr_parse(span_of(clients[rows[row].client]), 7, &question.client));
-    verdict_decide(policy, &question, bytes, &v);
-    return v;
+    assert_ptr_equal(q->policy, policy);
+    if (inquiry_begin(q, &question))
+        inquiry_end(q, NULL);
+    return q->verdict;
 }
 
 static void verdicts(void **state UNUSED)
@@ -144,18 +146,18 @@ static void verdicts(void **state UNUSED)
     struct buf compiled, errors;
     struct map map;
     struct live l;
-    struct verdict_bytes bytes;
+    struct inquiry q;
     struct policy policy;
     assert_true(policy_init(&policy, &config));
     policy.map = &map;
     buf_init(&compiled, 65536);
     buf_init(&errors, 65536);
-    verdict_bytes_init(&bytes);
+    inquiry_init(&q, &policy);
     assert_true(map_compile(&old_config, "m", SPAN(map_text), SPAN_NONE, true, &compiled, &errors));
     assert_true(map_open(&map, buf_span(&compiled)));
     set_up(&policy, &l);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct msg_verdict v = ask(&policy, &bytes, i);
+        struct msg_verdict v = ask(&policy, &q, i);
         assert_int_equal(v.status, rows[i].status);
         assert_true(span_eq(v.why, span_of(rows[i].why)));
         assert_true(span_eq(v.site, span_of(rows[i].site)));
@@ -169,14 +171,14 @@ static void verdicts(void **state UNUSED)
     live_fini(&l);
     counts_fini(&policy.counts);
     policy_fini(&policy);
-    verdict_bytes_fini(&bytes);
+    inquiry_fini(&q);
     buf_fini(&compiled);
 }
 
 static void without_limits_and_without_a_map(void **state UNUSED)
 {
     struct live l;
-    struct verdict_bytes bytes;
+    struct inquiry q;
     static struct config unlimited;
     unlimited = config;
     unlimited.limits.sessions_per_address = 0;
@@ -184,10 +186,10 @@ static void without_limits_and_without_a_map(void **state UNUSED)
     struct policy policy;
     assert_true(policy_init(&policy, &unlimited));
     policy.map = NULL;
-    verdict_bytes_init(&bytes);
+    inquiry_init(&q, &policy);
     set_up(&policy, &l);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct msg_verdict v = ask(&policy, &bytes, i);
+        struct msg_verdict v = ask(&policy, &q, i);
         bool denied_one = v.status == VERDICT_DENIED;
         bool bad = span_eq(v.why, SPAN("name")) || denied_one;
         assert_int_equal(v.status, denied_one ? VERDICT_DENIED : bad ? VERDICT_REFUSED : VERDICT_UNAVAILABLE);
@@ -198,7 +200,7 @@ static void without_limits_and_without_a_map(void **state UNUSED)
     live_fini(&l);
     counts_fini(&policy.counts);
     policy_fini(&policy);
-    verdict_bytes_fini(&bytes);
+    inquiry_fini(&q);
 }
 
 int main(void)
