@@ -132,8 +132,8 @@ static struct msg_verdict ask(const struct policy *policy, struct inquiry *q, si
 {
     static struct msg_ask question;
     question = (struct msg_ask){ .protocol = rows[row].protocol,
-                                .name = span_of(rows[row].name),
-                                .authzid = span_of(rows[row].authzid) };
+                                 .name = span_of(rows[row].name),
+                                 .authzid = span_of(rows[row].authzid) };
     assert_true(addr_parse(span_of(clients[rows[row].client]), 7, &question.client));
     assert_ptr_equal(q->policy, policy);
     if (inquiry_begin(q, &question))
