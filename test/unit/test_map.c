@@ -128,61 +128,61 @@ static const struct {
     struct span text;
     const char *error;
 } bad[] = {
-    {SPAN("anna@x\n"),                  "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"                    },
-    { SPAN("# c\nanna@x nroth\n"),      "dir.map:2: found the site \"nroth\", expected one that the configuration has\n"                 },
-    { SPAN("anna@x North\n"),           "dir.map:1: found the site \"North\", expected one that the configuration has\n"                 },
-    { SPAN("anna@x # north\n"),         "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"                    },
-    { SPAN("anna@x north color=red\n"), "dir.map:1: found the option \"color=red\", expected user=…, protocols=…, "
-                                        "networks=…, sessions=…, delegates=… or opens=…\n"},
-    { SPAN("anna@x north south\n"),     "dir.map:1: found the option \"south\", expected user=…, protocols=…, networks=…, "
-     "sessions=…, delegates=… or opens=…\n"                                                                                                      },
-    { SPAN("anna@x north user=\n"),                                "dir.map:1: found \"user=\", expected the name at the back end, in which % stands "
-                                    "before u, n, d, t or %\n"},
-    { SPAN("anna@x north user=50%\n"),                                "dir.map:1: found \"user=50%\", expected the name at the back end, in which % "
-                                       "stands before u, n, d, t or %\n"                                                                                                   },
-    { SPAN("anna@x north user=a user=b\n"),                                "dir.map:1: found user= twice, expected it once\n"},
-    { SPAN("anna@x north protocols=\n"),                                "dir.map:1: found \"protocols=\", expected imap, pop3 or imap,pop3\n"                                                                                                      },
+    {SPAN("anna@x\n"),                                     "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"         },
+    { SPAN("# c\nanna@x nroth\n"),                         "dir.map:2: found the site \"nroth\", expected one that the configuration has\n"      },
+    { SPAN("anna@x North\n"),                              "dir.map:1: found the site \"North\", expected one that the configuration has\n"      },
+    { SPAN("anna@x # north\n"),                            "dir.map:1: found a mailbox without a site, expected: mailbox site options\n"         },
+    { SPAN("anna@x north color=red\n"),                    "dir.map:1: found the option \"color=red\", expected user=…, protocols=…, "
+                                        "networks=…, sessions=…, delegates=… or opens=…\n"        },
+    { SPAN("anna@x north south\n"),                        "dir.map:1: found the option \"south\", expected user=…, protocols=…, networks=…, "
+                                    "sessions=…, delegates=… or opens=…\n"                              },
+    { SPAN("anna@x north user=\n"),                        "dir.map:1: found \"user=\", expected the name at the back end, in which % stands "
+                                    "before u, n, d, t or %\n"                                                },
+    { SPAN("anna@x north user=50%\n"),                     "dir.map:1: found \"user=50%\", expected the name at the back end, in which % "
+                                       "stands before u, n, d, t or %\n"                                   },
+    { SPAN("anna@x north user=a user=b\n"),                "dir.map:1: found user= twice, expected it once\n"                                    },
+    { SPAN("anna@x north protocols=\n"),                   "dir.map:1: found \"protocols=\", expected imap, pop3 or imap,pop3\n"                 },
     { SPAN("anna@x north protocols=imap,\n"),
-     "dir.map:1: found \"protocols=imap,\", expected imap, pop3 or imap,pop3\n"},
+     "dir.map:1: found \"protocols=imap,\", expected imap, pop3 or imap,pop3\n"                                                                  },
     { SPAN("anna@x north protocols=imap,imap\n"),
-     "dir.map:1: found \"protocols=imap,imap\", expected imap, pop3 or imap,pop3\n"                                                                                                  },
+     "dir.map:1: found \"protocols=imap,imap\", expected imap, pop3 or imap,pop3\n"                                                              },
     { SPAN("anna@x north protocols=smtp\n"),
-     "dir.map:1: found \"protocols=smtp\", expected imap, pop3 or imap,pop3\n"},
+     "dir.map:1: found \"protocols=smtp\", expected imap, pop3 or imap,pop3\n"                                                                   },
     { SPAN("anna@x north networks=10.0.0.0/33\n"),
      "dir.map:1: found \"networks=10.0.0.0/33\", expected networks or addresses with commas between them, such as "
-      "10.0.0.0/8,2001:db8::/32\n"                                                                                            },
+      "10.0.0.0/8,2001:db8::/32\n"                                                                                                               },
     { SPAN("anna@x north networks=\n"),
      "dir.map:1: found \"networks=\", expected networks or addresses with commas between them, such as "
-      "10.0.0.0/8,2001:db8::/32\n"     },
-    { SPAN("anna@x north sessions=0\n"),                                "dir.map:1: found \"sessions=0\", expected a whole number from 1 to 65535\n"                                                                                           },
+      "10.0.0.0/8,2001:db8::/32\n"                                                                                                               },
+    { SPAN("anna@x north sessions=0\n"),                   "dir.map:1: found \"sessions=0\", expected a whole number from 1 to 65535\n"          },
     { SPAN("anna@x north sessions=65536\n"),
-     "dir.map:1: found \"sessions=65536\", expected a whole number from 1 to 65535\n" },
+     "dir.map:1: found \"sessions=65536\", expected a whole number from 1 to 65535\n"                                                            },
     { SPAN("anna@x north delegates=bert@x,\n"),
-     "dir.map:1: found \"delegates=bert@x,\", expected names of accounts with commas between them\n"                                                                                        },
+     "dir.map:1: found \"delegates=bert@x,\", expected names of accounts with commas between them\n"                                             },
     { SPAN("anna@x north delegates=bert@x/carl@x\n"),
-     "dir.map:1: found \"delegates=bert@x/carl@x\", expected names of accounts with commas between them\n"},
-    { SPAN("anna@@x north\n"),                                "dir.map:1: found \"anna@@x\", " EXPECTED_KEY                                                                                                               },
-    { SPAN("anna@ north\n"),                                "dir.map:1: found \"anna@\", " EXPECTED_KEY},
-    { SPAN("@ north\n"),                                "dir.map:1: found \"@\", " EXPECTED_KEY                                                                                                                   },
-    { SPAN("@a@b north\n"),                                "dir.map:1: found \"@a@b\", " EXPECTED_KEY},
-    { SPAN("*@x north\n"),                                "dir.map:1: found \"*@x\", " EXPECTED_KEY                                                                                                                    },
+     "dir.map:1: found \"delegates=bert@x/carl@x\", expected names of accounts with commas between them\n"                                       },
+    { SPAN("anna@@x north\n"),                             "dir.map:1: found \"anna@@x\", " EXPECTED_KEY                                         },
+    { SPAN("anna@ north\n"),                               "dir.map:1: found \"anna@\", " EXPECTED_KEY                                           },
+    { SPAN("@ north\n"),                                   "dir.map:1: found \"@\", " EXPECTED_KEY                                               },
+    { SPAN("@a@b north\n"),                                "dir.map:1: found \"@a@b\", " EXPECTED_KEY                                            },
+    { SPAN("*@x north\n"),                                 "dir.map:1: found \"*@x\", " EXPECTED_KEY                                             },
     { SPAN("anna@x north\nbert@x north\nAnna@X. south\n"),
-     "dir.map:3: found anna@x again, expected it once: it stands in line 1 already\n"},
+     "dir.map:3: found anna@x again, expected it once: it stands in line 1 already\n"                                                            },
     { SPAN("* north\n# two\n* north\n* south\n"),
      "dir.map:3: found * again, expected it once: it stands in line 1 already\n"
-      "dir.map:4: found * again, expected it once: it stands in line 1 already\n"                                                                                                                             },
-    { SPAN("anna@x north\nbert@\xff north\n"),                                "dir.map:2: found bytes that are not UTF-8, expected UTF-8 text\n"},
-    { SPAN("# caf\xe9\n* north\n"),                                "dir.map:1: found bytes that are not UTF-8, expected UTF-8 text\n"                                                                                                                                        },
-    { SPAN("an\0na@x north\n"),                                "dir.map:1: found the control character 0x00 in column 3, expected text\n"},
-    { SPAN("anna@x north \x1b[1m\n"),                                "dir.map:1: found the control character 0x1b in column 14, expected text\n"                                                                                                                                  },
-    { SPAN("anna@x\rnorth\n"),                                "dir.map:1: found the control character 0x0d in column 7, expected text\n"},
+      "dir.map:4: found * again, expected it once: it stands in line 1 already\n"                                                                },
+    { SPAN("anna@x north\nbert@\xff north\n"),             "dir.map:2: found bytes that are not UTF-8, expected UTF-8 text\n"                    },
+    { SPAN("# caf\xe9\n* north\n"),                        "dir.map:1: found bytes that are not UTF-8, expected UTF-8 text\n"                    },
+    { SPAN("an\0na@x north\n"),                            "dir.map:1: found the control character 0x00 in column 3, expected text\n"            },
+    { SPAN("anna@x north \x1b[1m\n"),                      "dir.map:1: found the control character 0x1b in column 14, expected text\n"           },
+    { SPAN("anna@x\rnorth\n"),                             "dir.map:1: found the control character 0x0d in column 7, expected text\n"            },
     { SPAN("* north\nanna@x nor"),
      "dir.map:2: found a last line without its end, expected a newline: the file seems to be still written\n"
-      "dir.map:2: found the site \"nor\", expected one that the configuration has\n"                                                                                                                              },
+      "dir.map:2: found the site \"nor\", expected one that the configuration has\n"                                                             },
     { SPAN("* north"),
-     "dir.map:1: found a last line without its end, expected a newline: the file seems to be still written\n"},
-    { SPAN("a north\nb x\nc y\n"),                                "dir.map:2: found the site \"x\", expected one that the configuration has\n"
-                                   "dir.map:3: found the site \"y\", expected one that the configuration has\n"                                                                                                                  },
+     "dir.map:1: found a last line without its end, expected a newline: the file seems to be still written\n"                                    },
+    { SPAN("a north\nb x\nc y\n"),                         "dir.map:2: found the site \"x\", expected one that the configuration has\n"
+                                   "dir.map:3: found the site \"y\", expected one that the configuration has\n"},
 };
 
 static void tells_errors(void **state UNUSED)
