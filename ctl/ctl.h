@@ -33,10 +33,15 @@ struct column {
     const char *key, *title;
 };
 void show_table(const json_t *rows, const struct column *columns, size_t n);
-void show_text(const char *text);                        /* without anything that moves a cursor */
+void show_text(const char *text); /* without anything that moves a cursor */
+void show_json(const char *command, const struct reply *r);
+
+/* ---- rows.c: what an answer says ---- */
+
+const json_t *row_of(const json_t *rows, const char *process); /* the first of that process; NULL: none */
+int64_t sum_of(const json_t *rows, const char *process, const char *key);
 const char *text_of(const json_t *row, const char *key); /* "" when it has none */
 int64_t number_of(const json_t *row, const char *key);   /* 0 when it has none */
-void show_json(const char *command, const struct reply *r);
 
 /* ---- status.c ---- */
 
@@ -57,7 +62,12 @@ struct ctl_command {
     const char *complete[3]; /* words for each argument; "@sites" and "@members" are asked for */
     int (*run)(const struct ctl_command *c, const struct options *o);
 };
-int run_serve(const struct ctl_command *c, const struct options *o); /* serve.c */
+int ctl_usage(const struct ctl_command *c, const char *why); /* says it on stderr; CTL_USAGE */
+int ctl_done(const struct ctl_command *c, const struct options *o, struct reply *r,
+             int status); /* shows, frees r; status */
+
+int run_serve(const struct ctl_command *c, const struct options *o);    /* serve.c */
+int run_settings(const struct ctl_command *c, const struct options *o); /* settings.c */
 extern const struct ctl_command ctl_commands[];
 extern const size_t n_ctl_commands;
 

@@ -148,34 +148,16 @@ static void write_times(struct buf *to, const json_t *all)
 
 /* ---- how it is ---- */
 
-static int64_t sum_of(const struct reply *status, const char *process, const char *key)
-{
-    size_t i;
-    json_t *row;
-    int64_t sum = 0;
-    json_array_foreach(status->rows, i, row) if (strcmp(text_of(row, "process"), process) == 0) sum +=
-        number_of(row, key);
-    return sum;
-}
-
-static const json_t *main_of(const struct reply *status)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach(status->rows, i, row) if (strcmp(text_of(row, "process"), "main") == 0) return row;
-    return NULL;
-}
-
 static void write_gauges(struct buf *to, const struct reply *status)
 {
-    const json_t *m = main_of(status);
+    const json_t *m = row_of(status->rows, "main");
     head(to, "homeward_sessions", "gauge", "Sessions that are signed in.");
     for (size_t p = 0; p < COUNT_OF(protocols); p++)
         put(to, "homeward_sessions{proto=\"%s\"} %lld\n", protocols[p],
-            (long long)sum_of(status, "front", protocols[p]));
-    gauge(to, "homeward_clients", "Clients, signed in or not.", sum_of(status, "front", "sessions"));
-    gauge(to, "homeward_clients_max", "Clients that there is room for.", sum_of(status, "front", "sessions_max"));
-    gauge(to, "homeward_map_entries", "Entries of the directory map.", sum_of(status, "auth", "map_entries"));
+            (long long)sum_of(status->rows, "front", protocols[p]));
+    gauge(to, "homeward_clients", "Clients, signed in or not.", sum_of(status->rows, "front", "sessions"));
+    gauge(to, "homeward_clients_max", "Clients that there is room for.", sum_of(status->rows, "front", "sessions_max"));
+    gauge(to, "homeward_map_entries", "Entries of the directory map.", sum_of(status->rows, "auth", "map_entries"));
     gauge(to, "homeward_map_written_timestamp_seconds", "When the file of the map was written.",
           number_of(json_object_get(m, "map"), "written_s"));
     gauge(to, "homeward_start_time_seconds", "When main was started.", (int64_t)time(NULL) - number_of(m, "uptime_s"));
@@ -193,7 +175,7 @@ static void write_certificates(struct buf *to, const struct reply *status)
     size_t i;
     json_t *each;
     head(to, "homeward_certificate_expiry_timestamp_seconds", "gauge", "When a certificate ends.");
-    json_array_foreach(json_object_get(main_of(status), "certificates"), i, each)
+    json_array_foreach(json_object_get(row_of(status->rows, "main"), "certificates"), i, each)
     {
         put(to, "homeward_certificate_expiry_timestamp_seconds{");
         label(to, "file", text_of(each, "file"), "} ");
@@ -228,10 +210,10 @@ static void write_sites(struct buf *to, const struct reply *sites)
 unsigned page_metrics(const struct reply *status, const struct reply *sites, struct buf *to)
 {
     written = true;
-    gauge(to, "homeward_up", "Whether Homeward can be asked.", status != NULL && main_of(status) != NULL);
+    gauge(to, "homeward_up", "Whether Homeward can be asked.", status != NULL && row_of(status->rows, "main") != NULL);
     gauge(to, "homeward_ready", "Whether clients may be sent here, as /readyz has it.",
           pages_unready(status, sites) == NULL);
-    if (status != NULL && main_of(status) != NULL) {
+    if (status != NULL && row_of(status->rows, "main") != NULL) {
         json_t *all = totals(status);
         write_logins(to, all);
         write_connections(to, all);

@@ -5,14 +5,6 @@
 
 enum { HTTP_OK = 200, HTTP_UNAVAILABLE = 503 };
 
-static const json_t *row_of(const struct reply *r, const char *process)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach(r->rows, i, row) if (strcmp(text_of(row, "process"), process) == 0) return row;
-    return NULL;
-}
-
 static bool any_site_is_up(const struct reply *sites)
 {
     size_t i;
@@ -28,14 +20,14 @@ static bool any_site_is_up(const struct reply *sites)
 
 const char *pages_unready(const struct reply *status, const struct reply *sites)
 {
-    const json_t *main_row = status != NULL ? row_of(status, "main") : NULL;
+    const json_t *main_row = status != NULL ? row_of(status->rows, "main") : NULL;
     if (main_row == NULL || sites == NULL)
         return "no Homeward can be asked";
     if (strcmp(text_of(main_row, "state"), "serving") != 0)
         return "it is not serving";
     if (json_array_size(json_object_get(main_row, "imap")) + json_array_size(json_object_get(main_row, "pop3")) == 0)
         return "both protocols are off";
-    if (row_of(status, "auth") == NULL || json_object_get(row_of(status, "auth"), "map_entries") == NULL)
+    if (row_of(status->rows, "auth") == NULL || json_object_get(row_of(status->rows, "auth"), "map_entries") == NULL)
         return "there is no directory map";
     return any_site_is_up(sites) ? NULL : "no site can be reached";
 }
@@ -49,7 +41,7 @@ unsigned page_ready(const struct reply *status, const struct reply *sites, struc
 
 unsigned page_health(const struct reply *status, const struct reply *sites UNUSED, struct buf *to)
 {
-    bool alive = status != NULL && row_of(status, "main") != NULL;
+    bool alive = status != NULL && row_of(status->rows, "main") != NULL;
     bool written = buf_add_text(to, alive ? "alive\n" : "no Homeward can be asked\n");
     return alive && written ? HTTP_OK : HTTP_UNAVAILABLE;
 }

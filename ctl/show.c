@@ -7,17 +7,6 @@
 
 enum { CELL_MAX = 64 };
 
-const char *text_of(const json_t *row, const char *key)
-{
-    const char *text = json_string_value(json_object_get(row, key));
-    return text != NULL ? text : "";
-}
-
-int64_t number_of(const json_t *row, const char *key)
-{
-    return json_integer_value(json_object_get(row, key));
-}
-
 /* One cell; a client chose some of these texts. Returns its columns. */
 static size_t cell(const json_t *value, char to[CELL_MAX * 4])
 {

@@ -5,24 +5,6 @@
 
 #include "ctl/ctl.h"
 
-static const json_t *row_of(const json_t *rows, const char *process)
-{
-    size_t i;
-    json_t *row;
-    json_array_foreach((json_t *)rows, i, row) if (strcmp(text_of(row, "process"), process) == 0) return row;
-    return NULL;
-}
-
-static int64_t sum(const json_t *rows, const char *key)
-{
-    size_t i;
-    json_t *row;
-    int64_t all = 0;
-    json_array_foreach((json_t *)rows, i, row) if (strcmp(text_of(row, "process"), "front") == 0) all +=
-        number_of(row, key);
-    return all;
-}
-
 static void show_span(int64_t seconds)
 {
     if (seconds >= 86400)
@@ -58,8 +40,9 @@ static void show_listeners(const json_t *main_row, const char *key, const char *
 static void show_sessions(const json_t *rows)
 {
     printf("sessions      %lld of %lld: %lld IMAP4 and %lld POP3 signed in, %lld at rest\n",
-           (long long)sum(rows, "sessions"), (long long)sum(rows, "sessions_max"), (long long)sum(rows, "imap"),
-           (long long)sum(rows, "pop3"), (long long)sum(rows, "idle"));
+           (long long)sum_of(rows, "front", "sessions"), (long long)sum_of(rows, "front", "sessions_max"),
+           (long long)sum_of(rows, "front", "imap"), (long long)sum_of(rows, "front", "pop3"),
+           (long long)sum_of(rows, "front", "idle"));
 }
 
 static void show_map(const json_t *main_row, const json_t *auth)
