@@ -181,6 +181,7 @@ void check_config(const struct config *config, struct report *report)
     check_sites(&k);
     check_accounts(&k);
     check_auth(&k);
+    check_settings(&k);
     bool on = config->protocols[IMAP].on || config->protocols[POP3].on;
     if (on && config->directory.path[0] == '\0' && report_line(report, &config->directory.path) == 0)
         report_error(report, 0, "directory.path: missing, expected the path of the directory map");

@@ -21,6 +21,9 @@ void check_sites(const struct check *k);
 void check_accounts(const struct check *k);
 void check_auth(const struct check *k);
 
+/* What users are told must be what is served. */
+void check_settings(const struct check *k);
+
 /* And of them, those of security = "ipsec". */
 void check_ipsec(const struct check *k, const struct site_config *s);
 

@@ -9,6 +9,7 @@
 const char *const verifier_driver_names[VERIFIER_DRIVERS] = { "site", "file", "http", "oauth", "ldap" };
 
 const char *const protocol_names[PROTOCOLS] = { "imap", "pop3" };
+const char *const server_names[SERVER_PROTOCOLS] = { "imap", "pop3", "smtp" };
 const char *const security_names[SECURITY_IPSEC + 1] = { "tls", "starttls", "loopback", "clear", "ipsec" };
 
 struct config_block {

@@ -39,9 +39,13 @@ enum verifier_driver {
     VERIFIER_LDAP,
     VERIFIER_DRIVERS
 };
+/* What users enter into their mail programs; sending is not ours, but they need it as well. */
+enum server_protocol { SERVER_IMAP, SERVER_POP3, SERVER_SMTP, SERVER_PROTOCOLS };
+enum settings_login { LOGIN_ADDRESS, LOGIN_NAME };
 enum ldap_preset { PRESET_NONE, PRESET_OPENLDAP, PRESET_AD };
 
 extern const char *const protocol_names[PROTOCOLS];               /* "imap", "pop3" */
+extern const char *const server_names[SERVER_PROTOCOLS];          /* "imap", "pop3", "smtp" */
 extern const char *const verifier_driver_names[VERIFIER_DRIVERS]; /* "site", … */
 extern const char *const security_names[SECURITY_IPSEC + 1];      /* "tls", … */
 extern const char *const ipsec_algorithm_names[IPSEC_ALGORITHMS]; /* "aes-gcm", … */
@@ -188,6 +192,25 @@ struct accounts_config {
     int line;
 };
 
+/* One line of what users enter into their mail programs. */
+struct server_config {
+    enum server_protocol protocol;
+    const char *host;
+    uint16_t port;
+    enum tls_mode tls; /* never TLS_MODE_NONE */
+    bool inside;       /* for those inside the house only */
+    const char *file;  /* and line of the configuration, for messages; "" and 0 after config_parse */
+    int line;
+};
+
+struct settings_config {
+    const char *title, *words, *help; /* "" when left out */
+    struct strings domains;
+    enum settings_login login;
+    struct server_config *servers;
+    size_t n_servers;
+};
+
 struct config {
     struct {
         int64_t workers; /* never 0 here: "one per core" has been counted */
@@ -239,6 +262,7 @@ struct config {
         int64_t held_bytes;            /* what one direction of a session may hold for a slow reader */
         struct networks exempt;        /* peers that no per-address limit counts */
     } limits;
+    struct settings_config settings; /* what users look up */
     struct {
         struct strings servers; /* "192.0.2.53", "[2001:db8::53]:5353"; empty: the system's */
     } dns;

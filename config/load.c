@@ -90,26 +90,6 @@ static void load_switch(struct load *l, const struct option *o, void *base, cons
     load_group(l, o->section, (char *)base + o->at, group ? s : NULL);
 }
 
-static void load_reserved(struct load *l, const struct option *o, const config_setting_t *s)
-{
-    if (!config_setting_is_group(s))
-        load_wrong(l, o, s, NULL);
-    else if (config_setting_length(s) > 0)
-        report_warning(l->report, (int)config_setting_source_line(s), "%s: reserved, what it holds is not used yet",
-                       o->name);
-}
-
-static void load_unavailable(struct load *l, const struct option *o, const config_setting_t *s)
-{
-    struct buf path;
-    buf_init(&path, 512);
-    if (load_path(s, &path))
-        report_error(l->report, (int)config_setting_source_line(s), "%.*s: %s", SPAN_ARG(buf_span(&path)), o->help);
-    else
-        l->report->short_of_memory = true;
-    buf_fini(&path);
-}
-
 static void load_option(struct load *l, const struct option *o, void *base, const config_setting_t *s)
 {
     report_set_line(l->report, (char *)base + o->at, (int)config_setting_source_line(s));
@@ -125,12 +105,6 @@ static void load_option(struct load *l, const struct option *o, void *base, cons
         break;
     case KIND_LIST:
         load_list(l, o, base, s);
-        break;
-    case KIND_RESERVED:
-        load_reserved(l, o, s);
-        break;
-    case KIND_UNAVAILABLE:
-        load_unavailable(l, o, s);
         break;
     default:
         load_value(l, o, base, s);
@@ -149,9 +123,6 @@ static void load_absent(struct load *l, const struct option *o, void *base)
         break;
     case KIND_LIST:
         load_items(l, o, base, NULL, (o->flags & OPTION_REQUIRED) != 0 ? 0 : (size_t)o->least);
-        break;
-    case KIND_RESERVED:
-    case KIND_UNAVAILABLE:
         break;
     default:
         if ((o->flags & OPTION_KEPT) == 0)
@@ -226,8 +197,23 @@ static void complete_verifier(struct verifier_config *v)
         v->site_attribute = p->site_attribute;
 }
 
+static void complete_servers(struct settings_config *settings)
+{
+    static const uint16_t ports[SERVER_PROTOCOLS][2] = {
+        [SERVER_IMAP] = {143,  993},
+          [SERVER_POP3] = { 110, 995},
+          [SERVER_SMTP] = { 587, 465}
+    };
+    for (size_t i = 0; i < settings->n_servers; i++) {
+        struct server_config *s = &settings->servers[i];
+        if (s->port == 0)
+            s->port = ports[s->protocol][s->tls == TLS_MODE_IMPLICIT];
+    }
+}
+
 static void complete(struct config *config, const struct report *report)
 {
+    complete_servers(&config->settings);
     for (size_t i = 0; i < config->auth.n_verifiers; i++)
         complete_verifier(&config->auth.verifiers[i]);
     static const uint16_t ports[PROTOCOLS][2] = {

@@ -37,7 +37,7 @@ static const struct option *nearest(const struct section *section, const char *n
     size_t n = strlen(name), best_distance = n < 6 ? 2 : n < 12 ? 3 : 4; /* further away it would be a guess */
     for (size_t i = 0; i < section->n && n <= NAME_MAX_COMPARED; i++) {
         const struct option *o = &section->rows[i];
-        size_t d = o->kind != KIND_UNAVAILABLE ? distance(o->name, name) : SIZE_MAX;
+        size_t d = distance(o->name, name);
         if (d < best_distance) {
             best = o;
             best_distance = d;
@@ -54,7 +54,7 @@ static bool elsewhere(const struct section *section, const char *name, struct bu
         const struct option *o = &section->rows[i];
         if (!buf_printf(path, "%s%s", start > 0 ? "." : "", o->name))
             return false;
-        if (o->kind != KIND_UNAVAILABLE && strcmp(o->name, name) == 0)
+        if (strcmp(o->name, name) == 0)
             return true;
         if (o->section != NULL && elsewhere(o->section, name, path))
             return true;

@@ -102,7 +102,7 @@ static bool manual_section(struct manual *m, const struct section *section, cons
 {
     for (size_t i = 0; i < section->n; i++) {
         const struct option *o = &section->rows[i];
-        if (o->kind == KIND_UNAVAILABLE || (o->flags & OPTION_SHARED) != 0)
+        if ((o->flags & OPTION_SHARED) != 0)
             continue;
         if (!manual_option(m, o, prefix) || (o->section != NULL && !manual_below(m, o, prefix)))
             return false;
@@ -121,10 +121,8 @@ static bool manual_group(struct manual *m, const struct option *o)
 bool config_manual(struct buf *to)
 {
     struct manual m = { .to = to };
-    for (size_t i = 0; i < config_section.n; i++) {
-        const struct option *o = &config_section.rows[i];
-        if (o->kind != KIND_UNAVAILABLE && !manual_group(&m, o))
+    for (size_t i = 0; i < config_section.n; i++)
+        if (!manual_group(&m, &config_section.rows[i]))
             return false;
-    }
     return true;
 }

@@ -111,8 +111,6 @@ bool option_expects(const struct option *o, struct buf *to)
     case KIND_STRINGS:
         return buf_printf(to, "a list of at most %" PRId64 ", each %s", o->most, o->rule->expected);
     case KIND_GROUP:
-    case KIND_RESERVED:
-    case KIND_UNAVAILABLE:
         return buf_add_text(to, "a group { ... }");
     case KIND_SWITCH:
         return buf_add_text(to, "a group { ... } or \"off\"");

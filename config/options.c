@@ -401,6 +401,6 @@ static const struct option config_rows[] = {
     { "accounts", KIND_GROUP, .section = &accounts_section },
     { "limits", KIND_GROUP, .section = &limits_section },
     { "dns", KIND_GROUP, .section = &dns_section },
-    { "settings", KIND_RESERVED, .help = "Reserved for what users look up: servers, ports, words." },
+    { "settings", KIND_GROUP, .section = &settings_section },
 };
 const struct section config_section = { ROWS(config_rows) };

@@ -9,21 +9,19 @@
 
 enum option_kind {
     KIND_BOOL,
-    KIND_INT,         /* whole number of 2 or 8 bytes, least to most */
-    KIND_CHOICE,      /* one of `choices`; an enum, or a bool */
-    KIND_STRING,      /* obeys `rule` */
-    KIND_PATH,        /* made absolute; with most > 0, at most so many bytes */
-    KIND_DATE,        /* text, and in `with` the end of that day in seconds */
-    KIND_HOST,        /* name or literal, and in `with` the literal */
-    KIND_ADDRESS,     /* of a listener: literal or "*", and in `with` whether it was "*" */
-    KIND_LOG_TO,      /* "stderr", "syslog" or a file, whose path is in `with` */
-    KIND_NETWORKS,    /* struct networks */
-    KIND_STRINGS,     /* struct strings, each obeys `rule` */
-    KIND_GROUP,       /* `section` with its base here */
-    KIND_SWITCH,      /* a group that may be "off"; `with`: the bool that says so */
-    KIND_LIST,        /* least to most groups: pointer here, count in `with` */
-    KIND_RESERVED,    /* a group that is accepted and not looked into */
-    KIND_UNAVAILABLE, /* known, but not in this version: an error that says `help` */
+    KIND_INT,      /* whole number of 2 or 8 bytes, least to most */
+    KIND_CHOICE,   /* one of `choices`; an enum, or a bool */
+    KIND_STRING,   /* obeys `rule` */
+    KIND_PATH,     /* made absolute; with most > 0, at most so many bytes */
+    KIND_DATE,     /* text, and in `with` the end of that day in seconds */
+    KIND_HOST,     /* name or literal, and in `with` the literal */
+    KIND_ADDRESS,  /* of a listener: literal or "*", and in `with` whether it was "*" */
+    KIND_LOG_TO,   /* "stderr", "syslog" or a file, whose path is in `with` */
+    KIND_NETWORKS, /* struct networks */
+    KIND_STRINGS,  /* struct strings, each obeys `rule` */
+    KIND_GROUP,    /* `section` with its base here */
+    KIND_SWITCH,   /* a group that may be "off"; `with`: the bool that says so */
+    KIND_LIST,     /* least to most groups: pointer here, count in `with` */
 };
 
 enum {

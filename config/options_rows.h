@@ -16,5 +16,6 @@
 
 /* Sections in files of their own. */
 extern const struct section directory_section, auth_section, accounts_section; /* options_auth.c */
+extern const struct section settings_section;                                  /* options_settings.c */
 
 #endif

@@ -82,6 +82,8 @@ static bool is_host(struct span s)
 }
 const struct rule rule_host = { is_host, "a host name or an IP address" };
 
+const struct rule rule_host_name = { is_host_name, "a host name" };
+
 static bool is_host_or_none(struct span s)
 {
     return s.n == 0 || is_host(s);
@@ -265,6 +267,12 @@ static bool is_url(struct span s)
 }
 const struct rule rule_url = { is_url,
                                "a URL that begins with \"http://\", \"https://\", \"ldap://\" or \"ldaps://\"" };
+
+static bool is_page_or_none(struct span s)
+{
+    return s.n == 0 || (is_url(s) && span_starts(s, SPAN("http")));
+}
+const struct rule rule_page_or_none = { is_page_or_none, "a URL that begins with \"http://\" or \"https://\"" };
 
 static bool is_header_or_none(struct span s)
 {

@@ -9,6 +9,7 @@ extern const struct rule rule_text;               /* one line of UTF-8 */
 extern const struct rule rule_user;               /* of the system */
 extern const struct rule rule_site_name;          /* as it stands in maps and logs */
 extern const struct rule rule_host;               /* DNS name or address literal */
+extern const struct rule rule_host_name;          /* DNS name */
 extern const struct rule rule_host_or_none;       /* the same, or "" */
 extern const struct rule rule_user_format;        /* %u %n %d %t %% */
 extern const struct rule rule_pin;                /* SHA-256 in hex or base64, or "" */
@@ -21,6 +22,7 @@ extern const struct rule rule_domain;             /* of accounts, short or long 
 extern const struct rule rule_domain_or_none;     /* the same, or "" */
 extern const struct rule rule_account_pattern;    /* a name with * and ? */
 extern const struct rule rule_url;                /* http, https, ldap, ldaps */
+extern const struct rule rule_page_or_none;       /* http, https, or "" */
 extern const struct rule rule_header_or_none;     /* the name of an HTTP header, or "" */
 extern const struct rule rule_word;               /* of letters, digits, "-", "_", "." and ";" */
 extern const struct rule rule_word_or_none;       /* the same, or "" */

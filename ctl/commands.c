@@ -55,13 +55,13 @@ static const char *seconds_of(const char *text, char to[32])
     return to;
 }
 
-static int usage(const struct ctl_command *c, const char *why)
+int ctl_usage(const struct ctl_command *c, const char *why)
 {
     fprintf(stderr, "homewardctl: %s\nusage: homewardctl %s %s\n", why, c->name, c->args);
     return CTL_USAGE;
 }
 
-static int done(const struct ctl_command *c, const struct options *o, struct reply *r, int status)
+int ctl_done(const struct ctl_command *c, const struct options *o, struct reply *r, int status)
 {
     if (o->json)
         show_json(c->name, r);
@@ -82,7 +82,7 @@ static int run_status(const struct ctl_command *c, const struct options *o)
         return CTL_UNREACHABLE;
     if (!o->json && r.status == CTL_OK)
         status_show(r.rows);
-    return done(c, o, &r, r.status);
+    return ctl_done(c, o, &r, r.status);
 }
 
 static const struct column who_columns[] = {
@@ -110,7 +110,7 @@ static int run_who(const struct ctl_command *c, const struct options *o)
         snprintf(r.text, sizeof r.text, "a filter cannot be understood");
     else if (!o->json && r.number > 0)
         show_table(r.rows, who_columns, COUNT_OF(who_columns));
-    return done(c, o, &r, r.status != CTL_OK ? r.status : r.number > 0 ? CTL_OK : CTL_NO);
+    return ctl_done(c, o, &r, r.status != CTL_OK ? r.status : r.number > 0 ? CTL_OK : CTL_NO);
 }
 
 static const struct column site_columns[] = {
@@ -138,7 +138,7 @@ static int run_sites(const struct ctl_command *c, const struct options *o)
         snprintf(r.text, sizeof r.text, "there is no site of that name");
     else if (!o->json)
         show_table(r.rows, site_columns, COUNT_OF(site_columns));
-    return done(c, o, &r, r.status);
+    return ctl_done(c, o, &r, r.status);
 }
 
 /* Where a mailbox would go at its site: asked of the process that knows members. */
@@ -191,7 +191,7 @@ static int run_route(const struct ctl_command *c, const struct options *o)
     if (!ctl_ask(&r, q.words, q.n))
         return CTL_UNREACHABLE;
     if (r.status == CTL_USAGE)
-        return done(c, o, &r, CTL_USAGE);
+        return ctl_done(c, o, &r, CTL_USAGE);
     for (size_t i = 0, n = json_array_size(r.rows); i < n; i++) {
         const json_t *row = json_array_get(r.rows, i);
         if (!o->json)
@@ -199,7 +199,7 @@ static int run_route(const struct ctl_command *c, const struct options *o)
         if (ask_lineup(row, o, r.rows) == CTL_OK)
             status = CTL_OK;
     }
-    return done(c, o, &r, status);
+    return ctl_done(c, o, &r, status);
 }
 
 /* ---- orders ---- */
@@ -212,16 +212,16 @@ static int run_kick(const struct ctl_command *c, const struct options *o)
     ask_word(&q, "kick");
     ask_filters(&q, o);
     if (q.n == 1 && !o->all)
-        return usage(c, "say whom: a USER, --net, --site, --proto, --client or --sid; or --all for everybody");
+        return ctl_usage(c, "say whom: a USER, --net, --site, --proto, --client or --sid; or --all for everybody");
     if (o->spread != NULL && seconds_of(o->spread, seconds) == NULL)
-        return usage(c, "--spread is not a time such as 30s or 5m");
+        return ctl_usage(c, "--spread is not a time such as 30s or 5m");
     ask_option(&q, "spread", o->spread != NULL ? seconds : NULL);
     ask_option(&q, "reason", o->reason);
     if (!ctl_ask(&r, q.words, q.n))
         return CTL_UNREACHABLE;
     if (r.status == CTL_OK)
         snprintf(r.text, sizeof r.text, "%llu sessions are being ended", (unsigned long long)r.number);
-    return done(c, o, &r, r.status != CTL_OK ? r.status : r.number > 0 ? CTL_OK : CTL_NO);
+    return ctl_done(c, o, &r, r.status != CTL_OK ? r.status : r.number > 0 ? CTL_OK : CTL_NO);
 }
 
 static int ask_args(const struct ctl_command *c, const struct options *o, struct reply *r)
@@ -237,7 +237,7 @@ static int run_plain(const struct ctl_command *c, const struct options *o)
 {
     struct reply r;
     int status = ask_args(c, o, &r);
-    return status == CTL_UNREACHABLE ? status : done(c, o, &r, status);
+    return status == CTL_UNREACHABLE ? status : ctl_done(c, o, &r, status);
 }
 
 /* Maintenance also ends the sessions that are there. */
@@ -259,14 +259,14 @@ static int run_trace(const struct ctl_command *c, const struct options *o)
     struct reply r;
     char seconds[32], bytes[65536];
     if (seconds_of(o->time != NULL ? o->time : "5m", seconds) == NULL)
-        return usage(c, "--for is not a time such as 30s or 5m");
+        return ctl_usage(c, "--for is not a time such as 30s or 5m");
     ask_word(&q, "trace");
     ask_word(&q, o->args[0]);
     ask_option(&q, "for", seconds);
     if (!ctl_ask(&r, q.words, q.n))
         return CTL_UNREACHABLE;
     if (r.best != CTL_OK || r.stream < 0)
-        return done(c, o, &r, r.status != CTL_OK ? r.status : CTL_NO);
+        return ctl_done(c, o, &r, r.status != CTL_OK ? r.status : CTL_NO);
     struct pollfd readable = { .fd = r.stream, .events = POLLIN };
     while (poll(&readable, 1, -1) > 0) {
         ssize_t n = read(r.stream, bytes, sizeof bytes);
@@ -295,7 +295,7 @@ static int run_top(const struct ctl_command *c, const struct options *o)
         fflush(stdout);
         reply_fini(&sites);
         if (o->json)
-            return done(c, o, &status, status.status);
+            return ctl_done(c, o, &status, status.status);
         reply_fini(&status);
         nanosleep(&pause, NULL);
     }
@@ -330,6 +330,11 @@ const struct ctl_command ctl_commands[] = {
      3,                                                                                                                                                       3,
      { "@sites", "@members", "drain ready" },
      run_plain                                                                                                                                                                           },
+    { "settings",
+     "[table|dns|autoconfig]",                                     "what users enter into their mail programs",
+     0,                                                                                                                                                       1,
+     { "table dns autoconfig" },
+     run_settings                                                                                                                                                                        },
     { "reload",   "",                                              "check the configuration and take it; says what the check says",                        0, 0, { NULL },     run_plain },
     { "drain",
      "",                                                           "stop in order: no new clients, sessions may end by themselves for a while",

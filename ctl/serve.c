@@ -21,12 +21,16 @@ enum { CONNECTIONS_MAX = 16, REQUEST_S = 10, MEMORY_BYTES = 32768, BACKLOG = 16,
 
 static const struct page {
     const char *path, *type;
-    unsigned (*write)(const struct reply *status, const struct reply *sites, struct buf *to); /* the HTTP status */
+    const char *asks[2];                                                                      /* commands */
+    unsigned (*write)(const struct reply *first, const struct reply *second, struct buf *to); /* the HTTP status */
 } pages[] = {
-    {"/",         "text/html; charset=utf-8",                 page_status },
-    { "/metrics", "text/plain; version=0.0.4; charset=utf-8", page_metrics},
-    { "/healthz", "text/plain; charset=utf-8",                page_health },
-    { "/readyz",  "text/plain; charset=utf-8",                page_ready  },
+    {"/",                                             "text/html; charset=utf-8",                 { "status", "sites" }, page_status    },
+    { "/metrics",                                     "text/plain; version=0.0.4; charset=utf-8", { "status", "sites" }, page_metrics   },
+    { "/healthz",                                     "text/plain; charset=utf-8",                { "status" },          page_health    },
+    { "/readyz",                                      "text/plain; charset=utf-8",                { "status", "sites" }, page_ready     },
+    { "/settings",                                    "text/html; charset=utf-8",                 { "settings" },        page_settings  },
+    { "/mail/config-v1.1.xml",                        "text/xml; charset=utf-8",                  { "settings" },        page_autoconfig},
+    { "/.well-known/autoconfig/mail/config-v1.1.xml", "text/xml; charset=utf-8",                  { "settings" },        page_autoconfig},
 };
 
 /* ---- one request ---- */
@@ -47,18 +51,18 @@ static enum MHD_Result send_bytes(struct MHD_Connection *c, unsigned status, con
 
 static enum MHD_Result send_page(struct MHD_Connection *c, const struct page *page)
 {
-    struct reply status, sites;
+    struct reply replies[COUNT_OF(page->asks)], *heard[COUNT_OF(page->asks)] = { NULL };
     struct buf text;
     buf_init(&text, PAGE_MAX);
-    bool has_status = ctl_ask(&status, (const char *[]){ "status" }, 1);
-    bool has_sites = ctl_ask(&sites, (const char *[]){ "sites" }, 1);
-    unsigned code = page->write(has_status ? &status : NULL, has_sites ? &sites : NULL, &text);
+    for (size_t i = 0; i < COUNT_OF(page->asks) && page->asks[i] != NULL; i++)
+        if (ctl_ask(&replies[i], &page->asks[i], 1))
+            heard[i] = &replies[i];
+    unsigned code = page->write(heard[0], heard[1], &text);
     enum MHD_Result result = send_bytes(c, code, page->type, buf_span(&text));
     buf_fini(&text);
-    if (has_status)
-        reply_fini(&status);
-    if (has_sites)
-        reply_fini(&sites);
+    for (size_t i = 0; i < COUNT_OF(heard); i++)
+        if (heard[i] != NULL)
+            reply_fini(heard[i]);
     return result;
 }
 
@@ -79,7 +83,7 @@ static enum MHD_Result on_request(void *ignored UNUSED, struct MHD_Connection *c
     for (size_t i = 0; i < COUNT_OF(pages); i++)
         if (strcmp(path, pages[i].path) == 0)
             return send_page(c, &pages[i]);
-    return send_bytes(c, MHD_HTTP_NOT_FOUND, "text/plain", SPAN("/, /metrics, /healthz and /readyz\n"));
+    return send_bytes(c, MHD_HTTP_NOT_FOUND, "text/plain", SPAN("/, /metrics, /healthz, /readyz and /settings\n"));
 }
 
 /* ---- the socket ---- */

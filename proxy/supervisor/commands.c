@@ -140,15 +140,79 @@ static void write_status(struct json *j)
     json_end_line(j);
 }
 
-static void tell_status(struct visitor *v, const struct span *words UNUSED, size_t n UNUSED)
+/* ---- settings: what users enter into their mail programs ---- */
+
+static bool takes_passwords(const struct config *config)
+{
+    for (size_t i = 0; i < config->auth.n_verifiers; i++)
+        if (config->auth.verifiers[i].driver != VERIFIER_OAUTH)
+            return true;
+    return false;
+}
+
+static void write_house_settings(struct json *j, const struct config *config)
+{
+    const struct settings_config *settings = &config->settings;
+    json_open(j, NULL);
+    json_word(j, "title", settings->title);
+    json_word(j, "words", settings->words);
+    json_word(j, "help", settings->help);
+    json_word(j, "login", settings->login == LOGIN_NAME ? "name" : "address");
+    json_word(j, "authentication", takes_passwords(config) ? "password" : "oauth2");
+    json_list(j, "domains");
+    for (size_t i = 0; i < settings->domains.n; i++)
+        json_word(j, NULL, settings->domains.at[i]);
+    if (settings->domains.n == 0 && config->accounts.default_domain[0] != '\0')
+        json_word(j, NULL, config->accounts.default_domain);
+    json_list_close(j);
+    json_close(j);
+    json_end_line(j);
+}
+
+static void write_server(struct json *j, const struct server_config *s)
+{
+    json_open(j, NULL);
+    json_word(j, "protocol", server_names[s->protocol]);
+    json_word(j, "host", s->host);
+    json_number(j, "port", s->port);
+    json_word(j, "tls", s->tls == TLS_MODE_IMPLICIT ? "implicit" : "starttls");
+    json_flag(j, "inside", s->inside);
+    json_close(j);
+    json_end_line(j);
+}
+
+static void write_settings(struct json *j)
+{
+    const struct config *config = house.now.settings->config;
+    write_house_settings(j, config);
+    for (size_t i = 0; i < config->settings.n_servers; i++) {
+        const struct server_config *s = &config->settings.servers[i];
+        if (s->protocol == SERVER_SMTP || config->protocols[s->protocol == SERVER_IMAP ? IMAP : POP3].on)
+            write_server(j, s);
+    }
+}
+
+/* ---- telling ---- */
+
+static void tell(struct visitor *v, void (*write)(struct json *j))
 {
     struct buf lines;
     struct json j;
     buf_init(&lines, LINES_MAX);
     json_init(&j, &lines);
-    write_status(&j);
+    write(&j);
     visitor_tell(v, j.failed ? CONTROL_NO : CONTROL_OK, j.failed ? NULL : &lines, "");
     buf_fini(&lines);
+}
+
+static void tell_status(struct visitor *v, const struct span *words UNUSED, size_t n UNUSED)
+{
+    tell(v, write_status);
+}
+
+static void tell_settings(struct visitor *v, const struct span *words UNUSED, size_t n UNUSED)
+{
+    tell(v, write_settings);
 }
 
 /* ---- orders to main ---- */
@@ -183,18 +247,19 @@ static void set_level(struct visitor *v, const struct span *words, size_t n)
 /* ---- the table ---- */
 
 static const struct command commands[] = {
-    {"status",    false, FRONTS | AUTH | BACKENDS, false, tell_status},
-    { "who",      false, FRONTS,                   false, NULL       },
-    { "sites",    false, BACKENDS,                 false, NULL       },
-    { "route",    false, AUTH,                     false, NULL       },
-    { "lineup",   false, BACKENDS,                 false, NULL       },
-    { "kick",     true,  FRONTS,                   false, NULL       },
-    { "site",     true,  BACKENDS,                 false, NULL       },
-    { "member",   true,  BACKENDS,                 false, NULL       },
-    { "reload",   true,  0,                        false, reload     },
-    { "drain",    true,  0,                        false, drain      },
-    { "trace",    true,  FRONTS,                   true,  NULL       },
-    { "loglevel", true,  FRONTS | AUTH | BACKENDS, false, set_level  },
+    {"status",    false, FRONTS | AUTH | BACKENDS, false, tell_status  },
+    { "settings", false, 0,                        false, tell_settings},
+    { "who",      false, FRONTS,                   false, NULL         },
+    { "sites",    false, BACKENDS,                 false, NULL         },
+    { "route",    false, AUTH,                     false, NULL         },
+    { "lineup",   false, BACKENDS,                 false, NULL         },
+    { "kick",     true,  FRONTS,                   false, NULL         },
+    { "site",     true,  BACKENDS,                 false, NULL         },
+    { "member",   true,  BACKENDS,                 false, NULL         },
+    { "reload",   true,  0,                        false, reload       },
+    { "drain",    true,  0,                        false, drain        },
+    { "trace",    true,  FRONTS,                   true,  NULL         },
+    { "loglevel", true,  FRONTS | AUTH | BACKENDS, false, set_level    },
 };
 
 const struct command *command_find(struct span name)

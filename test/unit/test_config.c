@@ -426,8 +426,8 @@ static void test_warnings(void **state UNUSED)
     static const struct {
         const char *text, *warnings;
     } cases[] = {
-        {"",                                                                                                                 ""                                                                                               },
-        { SERVED "imap = { listen = ( { } ); };",                                                                            ""                                                                                               },
+        {"",                                                                                                                    ""                                                                                            },
+        { SERVED "imap = { listen = ( { } ); };",                                                                               ""                                                                                            },
         { ONE_SITE("security = \"clear\"; networks = ( \"10.0.0.0/24\" ); reason = \"1999\"; until = \"2099-12-31\";"),
          AT "2: WEAK: site \"a\" is reached in clear text until 2099-12-31: 1999\n"                                                                                                                                           },
         { ONE_SITE("tls_min_version = \"1.1\"; reason = \"1999\"; until = \"2099-12-31\";"),
@@ -436,18 +436,19 @@ static void test_warnings(void **state UNUSED)
          AT "2: WEAK: site \"a\" is reached by TLS with whoever answers: verify = \"none\"\n"                                                                                                                                 },
         { "sites = ( { name = \"a\"; backends = ( { host = \"::1\"; drain = true; } ); security = "
           "\"loopback\";\nca_file = "
-          "\"x\"; } );",                                                                                            AT "1: site \"a\": all its back ends are drained, nobody new can sign in there\n" AT
+          "\"x\"; } );",                                                                                               AT "1: site \"a\": all its back ends are drained, nobody new can sign in there\n" AT
              "2: site \"a\": ca_file has no effect, security = \"loopback\" knows no TLS\n"                                                                                                  },
         { SERVED "imap = { idle_timeout_s = 5; listen = ( { tls = \"none\";\nclear_login = true; } ); };",
          AT "4: imap.idle_timeout_s: 5 is shorter than the 1800 of RFC 9051, clients will lose their sessions\n" AT
              "5: WEAK: imap listener *:143 takes passwords in clear text\n"                                                                                                                                                   },
-        { SERVED "imap = { listen = ( { address = \"127.0.0.1\"; tls = \"none\"; clear_login = true; } ); };",               ""                                                                                               },
+        { SERVED "imap = { listen = ( { address = \"127.0.0.1\"; tls = \"none\"; clear_login = true; } ); };",                  ""                                                                                            },
         { SERVED
-          "pop3 = { listen = ( { } ); proxy_protocol_from = ( \"::/0\" ); trusted_proxies = ( \"0.0.0.0/0\" ); };", AT "4: WEAK: pop3 listener *:995 believes the PROXY header of everybody, so any address can be claimed\n" AT
+          "pop3 = { listen = ( { } ); proxy_protocol_from = ( \"::/0\" ); trusted_proxies = ( \"0.0.0.0/0\" ); };",    AT "4: WEAK: pop3 listener *:995 believes the PROXY header of everybody, so any address can be claimed\n" AT
              "4: WEAK: pop3 listener *:995 believes everybody's word about the client's address\n"},
-        { "settings = { };",                                                                                                 ""                                                                                               },
-        { "settings = { imap = \"mail.example\"; };",                                                                        AT "1: settings: reserved, what it holds is not used yet\n"                                      },
-        { "imap = \"off\"; pop3 = \"off\";",                                                                                 ""                                                                                               },
+        { "settings = { };",                                                                                                    ""                                                                                            },
+        { SERVED "imap = { listen = ( { address = \"127.0.0.1\"; tls = \"none\"; clear_login = true; } ); };\n"
+                 "settings = { servers = ( { host = \"a.test\"; }, { protocol = \"pop3\"; host = \"a.test\"; } ); };", AT "5: settings.servers: users are told of imap with implicit TLS, which no listener has\n"   },
+        { "imap = \"off\"; pop3 = \"off\";",                                                                                    ""                                                                                            },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct config *c = load_good(cases[i].text);
@@ -781,7 +782,7 @@ static void check_section(const struct section *section)
         const struct option *o = &section->rows[i];
         assert_ptr_equal(section_find(section, o->name), o);
         assert_true(o->help != NULL || o->section->help != NULL);
-        assert_true(option_roles(o) != 0 || o->kind == KIND_RESERVED || o->kind == KIND_UNAVAILABLE);
+        assert_true(option_roles(o) != 0);
         if (o->kind == KIND_INT && o->normal != NULL)
             assert_in_range(atoll(o->normal), o->least, o->most);
         if (o->kind == KIND_CHOICE && o->normal != NULL)
