@@ -122,22 +122,6 @@ const char **bundle_paths(const struct config *config, unsigned roles, size_t *n
 
 /* --- reading --- */
 
-static bool read_bytes(int fd, struct buf *to)
-{
-    for (;;) {
-        char *space = buf_space(to, 16384);
-        ssize_t n = space != NULL ? read(fd, space, 16384) : -1;
-        if (space == NULL)
-            errno = ENOMEM;
-        if (n == 0)
-            return true;
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            buf_grew(to, (size_t)n);
-    }
-}
-
 /* NULL, or why not. */
 static const char *read_file(const struct need *need, struct buf *to)
 {
@@ -152,7 +136,7 @@ static const char *read_file(const struct need *need, struct buf *to)
         why = "its group or everybody may write it, expected its owner alone";
     else if (status.st_size > BUNDLE_FILE_MAX)
         why = "more than 4 MiB";
-    else if (!read_bytes(fd, to))
+    else if (!buf_read(to, fd))
         why = strerror(errno);
     else if (to->n == 0)
         why = "it is empty";

@@ -109,24 +109,6 @@ static bool fail(struct source *s, const char *what)
     return false;
 }
 
-static bool read_all(int fd, struct buf *to)
-{
-    for (;;) {
-        char *space = buf_space(to, 4096);
-        if (space == NULL) {
-            errno = EFBIG;
-            return false;
-        }
-        ssize_t n = read(fd, space, 4096);
-        if (n == 0)
-            return true;
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            buf_grew(to, (size_t)n);
-    }
-}
-
 static bool read_file(struct source *s, struct buf *to)
 {
     struct stat status;
@@ -136,7 +118,7 @@ static bool read_file(struct source *s, struct buf *to)
         close(fd);
         return fail(s, "cannot be read: not a regular file");
     }
-    bool good = fd >= 0 && read_all(fd, to);
+    bool good = fd >= 0 && buf_read(to, fd);
     if (!good)
         snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
     if (fd >= 0)

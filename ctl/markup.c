@@ -14,7 +14,7 @@ static const char style[] =
     "vertical-align:top;overflow-wrap:anywhere}th{font-weight:600}.n{text-align:right}"
     ".good{color:#1a7f37}.bad{color:#c00;font-weight:600}@media(prefers-color-scheme:dark){.good{color:#4ac26b}.bad{"
     "color:#ff7b72}}"
-    "@media(max-width:40rem){.sites thead{display:none}.sites tr{display:block;border-bottom:1px solid "
+    ".facts th{width:9rem}@media(max-width:40rem){.sites thead{display:none}.sites tr{display:block;border-bottom:1px solid "
     "#8888;padding:.4rem 0}"
     ".sites td{display:flex;gap:.6rem;border:0;padding:.1rem 0}.sites td:empty{display:none}"
     ".sites td::before{content:attr(data-t);flex:0 0 7rem;color:CanvasText;font-weight:400;opacity:.7}}"

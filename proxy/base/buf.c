@@ -1,11 +1,13 @@
 /* Bytes that we own. Growth doubles, so adding is linear over a buffer's life. */
 #include "proxy/base/buf.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { FIRST_BYTES = 256 };
+enum { FIRST_BYTES = 256, READ_BYTES = 4096 };
 
 void buf_init(struct buf *b, size_t max_bytes)
 {
@@ -98,6 +100,24 @@ bool buf_printf(struct buf *b, const char *format, ...)
     va_end(args);
     b->n += (size_t)n;
     return true;
+}
+
+bool buf_read(struct buf *b, int fd)
+{
+    for (;;) {
+        char *space = buf_space(b, READ_BYTES);
+        if (space == NULL) {
+            errno = b->max - b->n < READ_BYTES ? EFBIG : ENOMEM;
+            return false;
+        }
+        ssize_t n = read(fd, space, READ_BYTES);
+        if (n == 0)
+            return true;
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            buf_grew(b, (size_t)n);
+    }
 }
 
 void buf_take(struct buf *b, size_t n)

@@ -23,6 +23,9 @@ bool buf_add_byte(struct buf *b, char c) MUST_CHECK;
 bool buf_add_text(struct buf *b, const char *text) MUST_CHECK;
 bool buf_printf(struct buf *b, const char *format, ...) PRINTF_LIKE(2, 3) MUST_CHECK;
 
+/* All that can be read, up to the end. False: errno says why; EFBIG: max does not allow it. What came stays. */
+bool buf_read(struct buf *b, int fd) MUST_CHECK;
+
 /* At least `n` writable bytes behind the held ones, or NULL. Then fill them and say buf_grew. */
 char *buf_space(struct buf *b, size_t n);
 void buf_grew(struct buf *b, size_t n);
