@@ -285,6 +285,12 @@ void ipc_flush(struct ipc *channel, int64_t for_ms)
         send_queued(channel);
 }
 
+int ipc_hand_over(struct ipc *channel, int64_t for_ms)
+{
+    ipc_flush(channel, for_ms);
+    return channel->dead == NULL && list_empty(&channel->queue) ? channel->fd : -1;
+}
+
 /* ---- life ---- */
 
 static void on_ready(void *owner, unsigned events)

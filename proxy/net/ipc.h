@@ -36,6 +36,10 @@ bool ipc_send(struct ipc *channel, const struct message *m) MUST_CHECK;
 /* Block until all that is queued has been sent, at most for_ms: for the last words of a process. */
 void ipc_flush(struct ipc *channel, int64_t for_ms);
 
+/* The channel's descriptor, for another program that will go on with it: lent. Nothing that was sent is left behind
+ * then; -1 when it cannot be sent within for_ms. What has not been received stays for that program. */
+int ipc_hand_over(struct ipc *channel, int64_t for_ms);
+
 int ipc_take_fd(struct message *m, size_t i); /* -1 when there is none */
 
 /* The first message on a fresh descriptor, before there is a loop: waits at most for_ms. The spans borrow from `store`.

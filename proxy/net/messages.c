@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "proxy/base/pack.h"
+#include "proxy/net/hash.h"
 
 enum {
     NAME_MAX_BYTES = 512,
@@ -42,6 +43,7 @@ struct field {
         FIELD_ADDR, offsetof(struct message, part.name), 0                                                             \
     }
 
+enum { FINGERPRINT_TEXT_MAX = 64 * 1024 };
 enum { FIELDS_MAX = 16, PROTOCOLS_BOUND = 2, MECHANISMS_BOUND = 8, FLAG = 2, MODES_BOUND = 2, ROLES_BOUND = 8 };
 
 static const struct row {
@@ -123,6 +125,26 @@ const char *message_name(enum message_type type)
 {
     const struct row *row = row_of(type);
     return row != NULL ? row->name : NULL;
+}
+
+static bool tell_row(const struct row *row, struct buf *to)
+{
+    bool good = buf_printf(to, "%s %u %u", row->name, row->fds_least, row->fds_most);
+    for (const struct field *f = row->fields; f < row->fields + FIELDS_MAX && f->kind != FIELD_END; f++)
+        good = good && buf_printf(to, " %u:%zu", f->kind, f->bound);
+    return good && buf_add_byte(to, '\n');
+}
+
+uint64_t messages_fingerprint(void)
+{
+    struct buf text;
+    bool good = true;
+    buf_init(&text, FINGERPRINT_TEXT_MAX);
+    for (size_t type = 1; good && type < MSG_TYPES; type++)
+        good = tell_row(&rows[type], &text);
+    uint64_t is = good ? hash_stable(buf_span(&text)) : 0;
+    buf_fini(&text);
+    return is;
 }
 
 bool message_is_secret(enum message_type type)

@@ -202,6 +202,9 @@ struct message {
 
 const char *message_name(enum message_type type); /* "ask" … NULL for an unknown one */
 
+/* A number for all that two programs must agree on to understand each other: the same tables, the same number. */
+uint64_t messages_fingerprint(void);
+
 /* It may hold a credential or a key: whoever has had it in memory wipes that. */
 bool message_is_secret(enum message_type type);
 

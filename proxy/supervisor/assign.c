@@ -50,21 +50,26 @@ static void tell(const struct hold *h, enum message_type type, uint64_t listener
     child_send(h->front, &m);
 }
 
-static bool listen_at(struct socket *s, struct child *front)
+static struct hold *hold_new(struct socket *s, struct child *front)
 {
-    uint64_t listener;
     struct hold *h = malloc(sizeof *h);
-    if (h == NULL || !settings_listener(front->settings, &s->address, &listener)) {
-        free(h);
-        return false;
-    }
+    if (h == NULL)
+        return NULL;
     *h = (struct hold){ .socket = s, .front = front };
     list_init(&h->of_socket);
     list_init(&h->of_front);
     list_add(&s->holds, &h->of_socket);
     list_add(&front->holds, &h->of_front);
-    tell(h, MSG_LISTEN, listener);
-    return true;
+    return h;
+}
+
+static bool listen_at(struct socket *s, struct child *front)
+{
+    uint64_t listener;
+    struct hold *h = settings_listener(front->settings, &s->address, &listener) ? hold_new(s, front) : NULL;
+    if (h != NULL)
+        tell(h, MSG_LISTEN, listener);
+    return h != NULL;
 }
 
 static void unlisten(struct hold *h)
@@ -151,4 +156,26 @@ void assign_forget(struct child *front)
 {
     LIST_EACH_SAFE(link, &front->holds)
         hold_free(OWNER_OF(link, struct hold, of_front));
+}
+
+/* ---- over a takeover ---- */
+
+void assign_adopt(struct child *front, uint64_t number)
+{
+    struct message m = { .type = MSG_UNLISTEN, .listen.socket = number };
+    LIST_EACH(link, &sockets) {
+        struct socket *s = OWNER_OF(link, struct socket, link);
+        if (s->number == number && hold_new(s, front) != NULL)
+            return;
+    }
+    child_send(front, &m);
+}
+
+void assign_tell(const struct child *front, void (*found)(void *to, uint64_t number), void *to)
+{
+    LIST_EACH(link, &front->holds) {
+        const struct hold *h = OWNER_OF(link, struct hold, of_front);
+        if (!h->leaving)
+            found(to, h->socket->number);
+    }
 }

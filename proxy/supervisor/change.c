@@ -254,14 +254,17 @@ static void rise(void);
 static bool is_room(void)
 {
     size_t most = (size_t)house.coming.settings->config->run.generations_max;
-    return !change.renews[ROLE_FRONT] || generations_alive() < (most > 2 ? most : 2); /* old and new, for a moment */
+    return !change.renews[ROLE_FRONT] || house.phase == PHASE_START || /* nobody else serves new clients */
+           generations_alive() < (most > 2 ? most : 2);                /* old and new, for a moment */
 }
 
+/* There may be more of them than one too many: a takeover waits for no room. */
 static void hurry(struct alarm *alarm UNUSED)
 {
     if (generation_hurry_oldest(house.now.settings->config->run.drain_spread_s * SECOND))
         log_say(LOG_WARNING, "generations", "%zu generations of fronts are alive; the oldest ends its sessions",
                 generations_alive());
+    set_alarm(ROOM_MS + house.now.settings->config->run.drain_spread_s * SECOND, hurry);
 }
 
 static void make_room(void)
@@ -365,14 +368,14 @@ static void commit(void)
     swap(&change.seen);
     buf_fini(&change.seen);
     house.phase = PHASE_SERVE;
+    if (new_house)
+        control_open(house.now.settings->config->run.runtime_dir);
     say_done(first);
     notify("READY=1");
     change.step = STEP_NONE;
     remember(true, SPAN_NONE);
     control_changed(true, buf_span(&change.said), SPAN_NONE);
     buf_fini(&change.said);
-    if (new_house)
-        control_open(house.now.settings->config->run.runtime_dir);
     if (change.again)
         change_begin();
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxy/net/loop.h"
 
@@ -146,7 +147,8 @@ static void give_birth(struct alarm *a)
     events->born(c);
 }
 
-struct child *child_new(enum role_kind kind, uint64_t slot, struct generation *generation, struct settings *settings)
+static struct child *place_new(enum role_kind kind, uint64_t slot, struct generation *generation,
+                               struct settings *settings)
 {
     struct child *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -158,8 +160,33 @@ struct child *child_new(enum role_kind kind, uint64_t slot, struct generation *g
         snprintf(c->name, sizeof c->name, "%s", role_names[kind]);
     list_init(&c->holds);
     list_add(&children, &c->link);
-    set_alarm(c, 0, give_birth);
     return c;
+}
+
+struct child *child_new(enum role_kind kind, uint64_t slot, struct generation *generation, struct settings *settings)
+{
+    struct child *c = place_new(kind, slot, generation, settings);
+    if (c != NULL)
+        set_alarm(c, 0, give_birth);
+    return c;
+}
+
+struct child *child_adopt(uint64_t slot, struct generation *generation, struct settings *settings, pid_t pid,
+                          int channel)
+{
+    struct child *c = place_new(ROLE_FRONT, slot, generation, settings);
+    if (c == NULL) {
+        close(channel);
+        return NULL;
+    }
+    c->state = CHILD_READY;
+    c->born_ms = loop_now_ms();
+    if (process_adopt(&c->process, pid, channel, &process_events))
+        return c;
+    list_remove(&c->link);
+    settings_unref(&c->settings);
+    free(c);
+    return NULL;
 }
 
 void child_again(struct child *c)
@@ -192,6 +219,12 @@ void child_dismiss(struct child *c)
         process_kill(&c->process);
     else
         set_alarm(c, 0, let_go_alarm);
+}
+
+void child_release(struct child *c)
+{
+    process_release(&c->process);
+    child_dismiss(c);
 }
 
 void child_send(struct child *c, const struct message *m)

@@ -49,6 +49,11 @@ void children_init(const struct child_events *events, int table_fd); /* table_fd
 /* A new place; its process is born in the next turn of the loop. NULL: no memory. */
 struct child *child_new(enum role_kind kind, uint64_t slot, struct generation *generation, struct settings *settings);
 
+/* The place of a front that a predecessor left to us: READY, and of a generation of its own. Owns the descriptor of its
+ * channel. NULL: it has ended. */
+struct child *child_adopt(uint64_t slot, struct generation *generation, struct settings *settings, pid_t pid,
+                          int channel);
+
 /* Another process for an empty place, at once or after its back-off. */
 void child_again(struct child *c);
 
@@ -57,6 +62,9 @@ void child_drain(struct child *c, const struct msg_drain *drain, int64_t kill_af
 
 /* End it now. The place is gone once `left` has been called, which is never inside this. */
 void child_dismiss(struct child *c);
+
+/* Its process lives on without us; the place is gone as after child_dismiss. */
+void child_release(struct child *c);
 
 /* What its next process is born with. To the one that is there it must make no difference. */
 void child_settle(struct child *c, struct settings *settings);

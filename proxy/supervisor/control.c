@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "proxy/base/log.h"
+#include "proxy/net/hash.h"
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/house.h"
@@ -257,6 +258,8 @@ static void on_message(void *owner, struct message *m)
     }
     const struct command *command = command_find(words[0]);
     v->busy = true;
+    if (control.last_id == 0) /* fronts of a predecessor may still answer its questions */
+        random_bytes(&control.last_id, sizeof control.last_id);
     v->id = ++control.last_id;
     if (command == NULL)
         visitor_end(v, CONTROL_USAGE, "this Homeward does not know that command");

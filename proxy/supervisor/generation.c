@@ -2,6 +2,7 @@
 #include "proxy/supervisor/generation.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 struct list generations = { &generations, &generations };
 
@@ -25,10 +26,9 @@ static bool fill(struct generation *g)
     return true;
 }
 
-struct generation *generation_new(struct settings *settings)
+static struct generation *generation_empty(struct settings *settings, size_t n_slots)
 {
     struct generation *g = calloc(1, sizeof *g);
-    size_t n_slots = (size_t)settings->config->run.workers;
     struct child **fronts = calloc(n_slots, sizeof *fronts);
     assert(n_slots > 0 && n_slots <= GENERATION_SLOTS_MAX);
     if (g == NULL || fronts == NULL) {
@@ -39,7 +39,13 @@ struct generation *generation_new(struct settings *settings)
     *g = (struct generation){ .settings = settings_ref(settings), .fronts = fronts, .n_slots = n_slots };
     list_init(&g->link);
     list_add(&generations, &g->link);
-    if (fill(g))
+    return g;
+}
+
+struct generation *generation_new(struct settings *settings)
+{
+    struct generation *g = generation_empty(settings, (size_t)settings->config->run.workers);
+    if (g == NULL || fill(g))
         return g;
     generation_dismiss(g);
     return NULL;
@@ -61,6 +67,41 @@ size_t generations_alive(void)
     return n;
 }
 
+static bool is_empty(const struct generation *g)
+{
+    for (size_t slot = 0; slot < g->n_slots; slot++)
+        if (g->fronts[slot] != NULL)
+            return false;
+    return true;
+}
+
+static struct generation *foreign(uint64_t number)
+{
+    LIST_EACH(link, &generations) {
+        struct generation *g = OWNER_OF(link, struct generation, link);
+        if (g->settings->number == number)
+            return g;
+    }
+    struct settings *settings = settings_foreign(number);
+    struct generation *g = settings != NULL ? generation_empty(settings, GENERATION_SLOTS_MAX) : NULL;
+    settings_unref(&settings);
+    return g;
+}
+
+struct child *generation_adopt(uint64_t number, uint64_t slot, pid_t pid, int channel)
+{
+    struct generation *g = slot < GENERATION_SLOTS_MAX ? foreign(number) : NULL;
+    if (g == NULL || g->fronts[slot] != NULL) {
+        close(channel);
+        return NULL;
+    }
+    struct child *front = child_adopt(slot, g, g->settings, pid, channel);
+    g->fronts[slot] = front;
+    if (is_empty(g))
+        generation_free(g);
+    return front;
+}
+
 static void drain(struct generation *g, const struct msg_drain *how, int64_t kill_after_ms)
 {
     for (size_t slot = 0; slot < g->n_slots; slot++)
@@ -68,10 +109,15 @@ static void drain(struct generation *g, const struct msg_drain *how, int64_t kil
             child_drain(g->fronts[slot], how, kill_after_ms);
 }
 
-void generation_retire(struct generation *g)
+void generations_retire(const struct generation *but)
 {
-    g->retired = true;
-    drain(g, &(struct msg_drain){ .say_bye = 0 }, 0);
+    LIST_EACH(link, &generations) {
+        struct generation *g = OWNER_OF(link, struct generation, link);
+        if (g == but || g->retired)
+            continue;
+        g->retired = true;
+        drain(g, &(struct msg_drain){ .say_bye = 0 }, 0);
+    }
 }
 
 bool generation_hurry_oldest(int64_t spread_ms)
@@ -116,9 +162,8 @@ bool generation_left(struct child *front)
     struct generation *g = front->generation;
     g->fronts[front->slot] = NULL;
     front->generation = NULL;
-    for (size_t slot = 0; slot < g->n_slots; slot++)
-        if (g->fronts[slot] != NULL)
-            return false;
+    if (!is_empty(g))
+        return false;
     generation_free(g);
     return true;
 }

@@ -22,8 +22,12 @@ struct generation *generation_new(struct settings *settings); /* its fronts are 
 bool generation_is_ready(const struct generation *g);         /* all of it */
 size_t generations_alive(void);
 
-/* A newer one has taken over: leave when the last session ends. */
-void generation_retire(struct generation *g);
+/* A front of the predecessor's generation of that number, which is made with the first one. Owns the descriptor of its
+ * channel. NULL: it has ended. */
+struct child *generation_adopt(uint64_t number, uint64_t slot, pid_t pid, int channel);
+
+/* A newer one has taken over: all others leave when their last session ends. */
+void generations_retire(const struct generation *but);
 
 /* There must be room for one more: end the sessions of the oldest retired one, over that time. False: none is left that
  * has not been told. */

@@ -13,7 +13,7 @@
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/tell.h"
 
-enum { CHANNEL_BYTES = 4 << 20, LAST_LINES_S = 2 };
+enum { CHANNEL_BYTES = 4 << 20, LAST_LINES_S = 2, PAUSE_S = 1 };
 
 struct place {
     enum log_target to;
@@ -26,10 +26,15 @@ static struct {
     pthread_t thread;
     atomic_bool stopping;
     pthread_mutex_t lock; /* of now */
+    pthread_mutex_t line; /* held while a line is under way */
     struct place now, next;
     bool has_next;
 } logger = {
-    .in = -1, .out = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .now = {LOG_TO_STDERR, -1, NULL}
+    .in = -1,
+    .out = -1,
+    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .line = PTHREAD_MUTEX_INITIALIZER,
+    .now = {LOG_TO_STDERR, -1, NULL}
 };
 
 /* ---- the thread ---- */
@@ -77,13 +82,22 @@ static void put_line(const char *line, size_t n)
         close(fd);
 }
 
+static void move_line(char line[LOG_LINE_MAX + 1])
+{
+    pthread_mutex_lock(&logger.line);
+    ssize_t n = recv(logger.in, line, LOG_LINE_MAX, 0);
+    if (n > 0)
+        put_line(line, logger_tame(line, (size_t)n));
+    pthread_mutex_unlock(&logger.line);
+}
+
 static void *run(void *nothing)
 {
     char line[LOG_LINE_MAX + 1];
     for (;;) {
-        ssize_t n = recv(logger.in, line, LOG_LINE_MAX, 0);
+        ssize_t n = recv(logger.in, line, 1, MSG_PEEK);
         if (n > 0)
-            put_line(line, logger_tame(line, (size_t)n));
+            move_line(line);
         else if (atomic_load(&logger.stopping) || (n < 0 && errno != EINTR))
             return nothing;
     }
@@ -102,16 +116,43 @@ static bool start_thread(void)
     return error == 0;
 }
 
-bool logger_start(void)
+static bool make_channel(int pair[2])
 {
-    int pair[2], bytes = CHANNEL_BYTES;
+    int bytes = CHANNEL_BYTES;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return false;
     if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes) != 0) /* root may have it all */
         setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    return true;
+}
+
+bool logger_start(const int ends[2])
+{
+    int pair[2] = { ends[0], ends[1] };
+    if (ends[0] < 0 && !make_channel(pair))
+        return false;
     logger.in = pair[0];
     logger.out = pair[1];
     return start_thread();
+}
+
+void logger_ends(int ends[2])
+{
+    ends[0] = logger.in;
+    ends[1] = logger.out;
+}
+
+bool logger_pause(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PAUSE_S;
+    return pthread_mutex_timedlock(&logger.line, &until) == 0;
+}
+
+void logger_go_on(void)
+{
+    pthread_mutex_unlock(&logger.line);
 }
 
 int logger_fd(void)

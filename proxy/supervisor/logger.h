@@ -6,10 +6,16 @@
 
 #include "config/config.h"
 
-/* Starts the thread, which writes to stderr at first. False and errno. */
-bool logger_start(void) MUST_CHECK;
+/* Starts the thread, which writes to stderr at first. ends: of a predecessor's channel, into which its processes go on
+ * writing; -1 for a new one. False and errno. */
+bool logger_start(const int ends[2]) MUST_CHECK;
 
-int logger_fd(void); /* the end that processes write to */
+int logger_fd(void);           /* the end that processes write to */
+void logger_ends(int ends[2]); /* both, lent */
+
+/* For a moment no line is under way: all are written, or still in the channel. False: its place is stuck. */
+bool logger_pause(void) MUST_CHECK;
+void logger_go_on(void);
 
 /* Where the configuration wants it: opened now (false and a line in errors when that fails, nothing is changed), in use
  * after logger_commit, forgotten by logger_abort. */

@@ -130,24 +130,56 @@ static pid_t fork_role(int channel, const char *name)
     return pid;
 }
 
+static const struct ipc_events channel_events = { on_message, on_closed };
+
+static void note_running(struct process *p, pid_t pid)
+{
+    p->pid = pid;
+    p->running = true;
+    list_init(&p->link);
+    list_add(&running, &p->link);
+}
+
 bool process_start(struct process *p, const char *name, const struct process_events *events)
 {
-    static const struct ipc_events channel_events = { on_message, on_closed };
     int pair[2];
     if (!ipc_pair(pair))
         return false;
     *p = (struct process){ .events = events };
     p->channel = ipc_new(pair[0], &channel_events, p);
-    p->pid = p->channel != NULL ? fork_role(pair[1], name) : -1;
+    pid_t pid = p->channel != NULL ? fork_role(pair[1], name) : -1;
     int error = p->channel != NULL ? errno : ENOMEM;
     close(pair[1]);
-    p->running = p->pid > 0;
-    list_init(&p->link);
-    if (p->running) {
-        list_add(&running, &p->link);
+    if (pid > 0) {
+        note_running(p, pid);
         return true;
     }
     ipc_free(&p->channel);
     errno = error;
     return false;
+}
+
+bool process_adopt(struct process *p, pid_t pid, int channel, const struct process_events *events)
+{
+    int status;
+    *p = (struct process){ .events = events };
+    if (pid <= 0 || waitpid(pid, &status, WNOHANG) != 0) {
+        close(channel);
+        return false;
+    }
+    p->channel = ipc_new(channel, &channel_events, p);
+    if (p->channel != NULL)
+        note_running(p, pid);
+    return p->running;
+}
+
+void process_release(struct process *p)
+{
+    if (!p->running)
+        return;
+    list_remove(&p->link);
+    alarm_clear(&p->patience);
+    loop_never(&p->ending);
+    ipc_free(&p->channel);
+    p->running = false;
 }

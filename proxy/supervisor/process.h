@@ -33,6 +33,13 @@ void processes_init(void); /* reaps on SIGCHLD from now on; after loop_init */
 /* name: as in birth_run. False and errno: nothing runs, and nothing will be called. */
 bool process_start(struct process *p, const char *name, const struct process_events *events) MUST_CHECK;
 
+/* One that this program started before it became this program (takeover.h). Owns the descriptor of its channel. False:
+ * it is none of ours, or has ended. */
+bool process_adopt(struct process *p, pid_t pid, int channel, const struct process_events *events) MUST_CHECK;
+
+/* Let it live on by itself, as if main had died: nothing more is known of it, and `ended` is not called. */
+void process_release(struct process *p);
+
 /* Whoever cannot take a message is killed: nobody may miss one. */
 void process_send(struct process *p, const struct message *m);
 void process_kill(struct process *p); /* SIGKILL; `ended` follows. Safe when it does not run */

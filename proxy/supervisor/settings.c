@@ -8,9 +8,10 @@
 
 enum { CONFIG_TEXT_MAX = 16 << 20 };
 
+static uint64_t number;
+
 struct settings *settings_new(const int fds[SETTINGS_PARTS])
 {
-    static uint64_t number;
     struct span dumped = SPAN_NONE;
     struct settings *s = calloc(1, sizeof *s);
     struct config *config = NULL;
@@ -28,6 +29,18 @@ struct settings *settings_new(const int fds[SETTINGS_PARTS])
     return s;
 }
 
+struct settings *settings_foreign(uint64_t of)
+{
+    struct settings *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    *s = (struct settings){ .refs = 1, .number = of };
+    for (size_t i = 0; i < SETTINGS_PARTS; i++)
+        s->fds[i] = -1;
+    number = of > number ? of : number;
+    return s;
+}
+
 struct settings *settings_ref(struct settings *s)
 {
     s->refs++;
@@ -41,7 +54,8 @@ void settings_unref(struct settings **pointer)
     if (s == NULL || --s->refs > 0)
         return;
     for (size_t i = 0; i < SETTINGS_PARTS; i++)
-        close(s->fds[i]);
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
     config_free(&s->config);
     free(s);
 }
@@ -66,7 +80,7 @@ bool settings_differ(const struct settings *a, const struct settings *b, unsigne
 
 bool settings_listener(const struct settings *s, const struct addr *address, uint64_t *listener)
 {
-    for (uint64_t protocol = 0; protocol < PROTOCOLS; protocol++) {
+    for (uint64_t protocol = 0; s->config != NULL && protocol < PROTOCOLS; protocol++) {
         const struct protocol_config *p = &s->config->protocols[protocol];
         for (size_t i = 0; p->on && i < p->n_listeners; i++) {
             if (!addr_eq(&p->listeners[i].address, address))

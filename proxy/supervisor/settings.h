@@ -17,12 +17,15 @@ struct settings {
     unsigned refs;
     uint64_t
         number; /* from 1, one more for each settings of this process's life: the generation of what is born with it */
-    struct config *config;
+    struct config *config;   /* NULL: those of another program */
     int fds[SETTINGS_PARTS]; /* blobs; certificates and map are replaced while the configuration stays */
 };
 
 /* Owns the descriptors from now on, whatever is returned. NULL: the configuration is not one, or no memory. */
 struct settings *settings_new(const int fds[SETTINGS_PARTS]);
+/* Those of a predecessor's generation, of which nothing is known but the number; ours go on from there. NULL: no
+ * memory. */
+struct settings *settings_foreign(uint64_t number);
 struct settings *settings_ref(struct settings *s);
 void settings_unref(struct settings **s);
 

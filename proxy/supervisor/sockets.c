@@ -118,13 +118,15 @@ static bool may_go_without(const struct listener_config *l, int error)
     return l->any && l->address.family == AF_INET6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL);
 }
 
-static bool keep(int fd, const struct addr *address, uint64_t slot, enum socket_state state)
+static uint64_t last_number;
+
+static bool keep(int fd, const struct addr *address, uint64_t slot, uint64_t number, enum socket_state state)
 {
-    static uint64_t number;
     struct socket *s = calloc(1, sizeof *s);
     if (s == NULL)
         return false;
-    *s = (struct socket){ .number = ++number, .address = *address, .slot = slot, .fd = fd, .state = state };
+    *s = (struct socket){ .number = number, .address = *address, .slot = slot, .fd = fd, .state = state };
+    last_number = number > last_number ? number : last_number;
     list_init(&s->link);
     list_init(&s->holds);
     list_add(&sockets, &s->link);
@@ -136,13 +138,13 @@ static int add_socket(const struct addr *address, uint64_t slot)
     int fd = bound(address, true);
     if (fd < 0)
         return errno;
-    if (keep(fd, address, slot, SOCKET_BOUND))
+    if (keep(fd, address, slot, last_number + 1, SOCKET_BOUND))
         return 0;
     close(fd);
     return ENOMEM;
 }
 
-bool sockets_adopt(int fd, uint64_t slot)
+bool sockets_adopt(int fd, uint64_t slot, uint64_t number)
 {
     struct sockaddr_storage name;
     struct addr address;
@@ -152,7 +154,7 @@ bool sockets_adopt(int fd, uint64_t slot)
         getsockname(fd, (struct sockaddr *)&name, &name_n) != 0 ||
         !addr_from_sockaddr((struct sockaddr *)&name, &address) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
         return false;
-    return keep(fd, &address, slot, SOCKET_OPEN);
+    return keep(fd, &address, slot, number, SOCKET_OPEN);
 }
 
 static int prepare_listener(const struct listener_config *l, uint64_t slots, int *turns)

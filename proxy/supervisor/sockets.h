@@ -29,9 +29,9 @@ extern struct list sockets;
 /* Bind what these settings need and is not there yet. False: a line in errors, nothing has changed. patient: wait up to
  * a second for ports in use, for the fronts of a main that has just died are about to close theirs. */
 bool sockets_prepare(const struct settings *settings, bool patient, struct buf *errors) MUST_CHECK;
-/* A listening socket that a predecessor left to us: it is in use from the next sockets_prepare on, or removed with the
- * next commit. False: it is none, and is left alone. */
-bool sockets_adopt(int fd, uint64_t slot) MUST_CHECK;
+/* A listening socket that a predecessor left to us under that number: it is in use from the next sockets_prepare on, or
+ * removed with the next commit. False: it is none, and is left alone. */
+bool sockets_adopt(int fd, uint64_t slot, uint64_t number) MUST_CHECK;
 void sockets_abort(void); /* forget what sockets_prepare bound */
 
 /* The settings are in force: listen on what is new, remove what they do not name. assign() comes next. */

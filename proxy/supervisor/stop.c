@@ -86,7 +86,12 @@ void stop_at_once(int status)
     stop.helpers_told = true;
     change_cancel();
     close_sockets();
-    LIST_EACH(link, &children)
-        child_dismiss(OWNER_OF(link, struct child, link));
+    LIST_EACH(link, &children) {
+        struct child *c = OWNER_OF(link, struct child, link);
+        if (c->settings->config == NULL) /* a predecessor's: its sessions are none of our trouble */
+            child_release(c);
+        else
+            child_dismiss(c);
+    }
     stop_left();
 }

@@ -17,6 +17,7 @@
 #include "proxy/supervisor/checker.h"
 #include "proxy/supervisor/control.h"
 #include "proxy/supervisor/files.h"
+#include "proxy/supervisor/handover.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
 #include "proxy/supervisor/notify.h"
@@ -173,6 +174,17 @@ static void set_limits(void)
     setrlimit(RLIMIT_CORE, &core); /* main holds ticket keys */
 }
 
+/* The log's, and the memory of backends: new, or a predecessor's. */
+static bool open_channels(void)
+{
+    int ends[2];
+    handover_log(ends);
+    house.table_fd = handover_table();
+    if (house.table_fd < 0)
+        house.table_fd = blob_make_table("backends", TABLE_BYTES);
+    return house.table_fd >= 0 && logger_start(ends);
+}
+
 static bool set_up(const char *file)
 {
     static const struct child_events events = {
@@ -182,8 +194,8 @@ static bool set_up(const char *file)
     set_limits();
     signal(SIGPIPE, SIG_IGN);
     house.file = file;
-    house.table_fd = blob_make_table("backends", TABLE_BYTES);
-    if (house.table_fd < 0 || !logger_start())
+    handover_open();
+    if (!open_channels())
         return false;
     log_open(logger_fd(), role_names[ROLE_MAIN]);
     takeover_init();
@@ -191,6 +203,7 @@ static bool set_up(const char *file)
     house.started_ms = loop_now_ms();
     processes_init();
     children_init(&events, house.table_fd);
+    handover_adopt();
     tickets_start(12 * HOUR); /* until the configuration says how long */
     files_start(refresh);
     weak_start();

@@ -42,15 +42,13 @@ static void replace_helper(enum role_kind kind)
 
 static void replace_fronts(void)
 {
-    struct generation *old = house.now.fronts;
     if (house.coming.fronts != NULL)
         house.now.fronts = house.coming.fronts;
     else
-        generation_settle(old, house.now.settings);
+        generation_settle(house.now.fronts, house.now.settings);
     sockets_commit(house.now.settings);
     assign(house.now.fronts);
-    if (house.coming.fronts != NULL && old != NULL)
-        generation_retire(old);
+    generations_retire(house.now.fronts);
 }
 
 static void send_map(void)

@@ -7,6 +7,8 @@ import socket
 import threading
 import time
 
+import pytest
+
 from harness import clients, homeward, processes, scripted
 
 
@@ -71,6 +73,122 @@ def test_two_hundred_sessions_and_a_loop_of_logins_do_not_notice(front, authorit
         client.shutdown()
     processes.wait_until("the old fronts have left", 10, lambda: not set(old_fronts) & set(instance.roles().get("front", [])))
     assert "serving" in instance.ctl("status")
+
+
+def take_over(instance):
+    main = next(pid for pid in instance.process.members() if pid in instance.roles()["main"])
+    since = instance.mark()
+    os.kill(main, signal.SIGUSR2)
+    instance.wait_for("ready", since=since, seconds=20)
+    return since
+
+
+@pytest.fixture
+def inherited(front, authority, scripted_store, trust):
+    """(instance, doors, sessions): a Homeward that has been taken over twice, with a session from each life before."""
+    doors = homeward.Doors(authority.ca)
+    store = scripted_store(lets_in)
+    site = {"name": "one", "backends": [{"host": "127.0.0.1"}], "security": "tls", "verify_name": "localhost",
+            "imap": {"port": store.port}, "pop3": "off"}
+    instance = front({"imap": doors.groups()["imap"], "sites": [site], "limits": {"imap_sessions_per_user": 2}}, "* one\n")
+    sessions = []
+    for _ in range(2):
+        sessions.append(signed_in(doors, trust))
+        take_over(instance)
+    return instance, doors, sessions
+
+
+def signed_in(doors, trust, user="anna@demo.test"):
+    client = imaplib.IMAP4_SSL(clients.HOST, doors.port["imaps"], ssl_context=trust, timeout=20)
+    client.login(user, "secret")
+    return client
+
+
+def test_sessions_of_old_programs_are_seen_and_counted(inherited, trust):
+    instance, doors, sessions = inherited
+    said = instance.ctl("who")
+    print(said, instance.ctl("status"))
+    assert said.count("anna@demo.test") == 2
+    rows = instance.ask("status")["rows"]
+    processes_of_main = next(row for row in rows if row["process"] == "main")["processes"]
+    fronts = sorted((each["generation"], each["state"]) for each in processes_of_main if each["name"].startswith("front"))
+    assert fronts == [(1, "leaving"), (2, "leaving"), (3, "ready")]
+    assert sum(row["imap"] for row in rows if row["process"] == "front") == 2
+    with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+        signed_in(doors, trust)
+    sessions.pop(0).shutdown()
+    processes.wait_until("its end is counted", 5, lambda: instance.ctl("who").count("anna@demo.test") == 1)
+    sessions.append(signed_in(doors, trust))
+    for client in sessions:
+        assert client.noop()[0] == "OK"
+        client.shutdown()
+
+
+def test_sessions_of_old_programs_are_kicked_and_their_ends_logged(inherited):
+    instance, _, sessions = inherited
+    since = instance.mark()
+    assert "2" in instance.ctl("kick", "anna@demo.test", "--reason", "moving house")
+    for client in sessions:
+        assert b"BYE" in client.readline()
+    processes.wait_until("both ends are in the log", 5, lambda: len(instance.events("session_end", since=since)) == 2)
+    processes.wait_until("the old fronts have left", 10, lambda: len(instance.roles()["front"]) == 1)
+    assert len(instance.roles()["auth"]) == len(instance.roles()["backends"]) == 1
+
+
+def test_orders_to_sites_outlive_the_program(inherited, trust):
+    instance, doors, _ = inherited
+    instance.ctl("site", "one", "maint")
+    take_over(instance)
+    with pytest.raises(imaplib.IMAP4.error, match="UNAVAILABLE"):
+        signed_in(doors, trust, "bert@demo.test")
+    instance.ctl("site", "one", "ready")
+    signed_in(doors, trust, "bert@demo.test").shutdown()
+
+
+def test_the_end_of_the_service_is_also_that_of_old_sessions(inherited):
+    instance, _, sessions = inherited
+    instance.stop()
+    for client in sessions:
+        assert b"BYE" in client.readline()
+
+
+LAUNCHER = """
+import os, socket, sys
+ours, fronts = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+if os.fork() == 0:
+    ours.close()
+    said = fronts.recv(100)
+    with open(sys.argv[1], "wb") as file:
+        file.write(b"heard: " + said)
+    os._exit(0)
+os.set_inheritable(ours.fileno(), True)
+words = os.memfd_create("handover", os.MFD_ALLOW_SEALING)
+os.write(words, f"messages={sys.argv[2]} front={ours.fileno()}:{os.getpid()}:0:1 socket=99:0:1 log=98 table=x".encode())
+import fcntl
+fcntl.fcntl(words, fcntl.F_ADD_SEALS, 15)
+os.set_inheritable(words, True)
+os.environ["HOMEWARD_HANDOVER"] = sys.argv[3] or str(words)
+os.execv(sys.argv[4], sys.argv[4:])
+"""
+
+
+@pytest.mark.parametrize("list_of", ["", "nonsense", "99"])
+def test_a_front_that_speaks_otherwise_is_left_to_itself(front, folder, list_of):
+    """And what is no list at all is said and ignored."""
+    heard = os.path.join(folder, "heard")
+    instance = front({}, start=False)
+    instance.write()
+    process = processes.Process(["/usr/bin/python3", "-c", LAUNCHER, heard, "1", list_of, instance.binary, "-c", instance.file],
+                                instance.log)
+    try:
+        processes.wait_until("it is ready", 10, lambda: instance.events("ready"))
+        if list_of:
+            assert "HOMEWARD_HANDOVER is set, and is no list of a predecessor" in instance.said()
+        else:
+            processes.wait_until("the front hears that main is gone", 5, lambda: processes.read(heard) == "heard: ")
+            assert instance.events("takeover", "descriptor 99 is no listening socket")
+    finally:
+        process.stop()
 
 
 def test_a_program_that_would_not_start_does_not_take_over(front, authority, stores, trust):
