@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "auth/pattern.h"
 #include "auth/precis.h"
 
 static bool has_wildcard(struct span s)
@@ -88,37 +89,6 @@ void deny_fini(struct deny *d)
     *d = (struct deny){ 0 };
 }
 
-static size_t character_bytes(struct span s)
-{
-    size_t n = 1;
-    while (n < s.n && ((unsigned char)s.at[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-/* The usual walk with one place to come back to: of several stars only the last one needs it. */
-static bool matches(struct span pattern, struct span s)
-{
-    struct span star = SPAN_NONE, retry = SPAN_NONE;
-    while (s.n > 0) {
-        if (pattern.n > 0 && pattern.at[0] == '*') {
-            star = pattern = span_after(pattern, 1);
-            retry = s;
-        } else if (pattern.n > 0 && (pattern.at[0] == '?' || pattern.at[0] == s.at[0])) {
-            s = span_after(s, pattern.at[0] == '?' ? character_bytes(s) : 1);
-            pattern = span_after(pattern, 1);
-        } else if (retry.at != NULL) {
-            s = retry = span_after(retry, 1);
-            pattern = star;
-        } else {
-            return false;
-        }
-    }
-    while (pattern.n > 0 && pattern.at[0] == '*')
-        pattern = span_after(pattern, 1);
-    return pattern.n == 0;
-}
-
 /* Some stores read "name+detail" as a folder of name's. */
 static struct span without_detail(struct span local)
 {
@@ -131,9 +101,9 @@ bool deny_has(const struct deny *d, struct span canonical)
     struct span local = name_local(canonical), domain = name_domain(canonical);
     for (size_t i = 0; i < d->n; i++) {
         const struct deny_pattern *p = &d->patterns[i];
-        if (!matches(span_of(p->local), local) && !matches(span_of(p->local), without_detail(local)))
+        if (!pattern_fits(span_of(p->local), local) && !pattern_fits(span_of(p->local), without_detail(local)))
             continue;
-        if (p->domain == NULL || (domain.at != NULL && matches(span_of(p->domain), domain)))
+        if (p->domain == NULL || (domain.at != NULL && pattern_fits(span_of(p->domain), domain)))
             return true;
     }
     return false;

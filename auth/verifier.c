@@ -1,6 +1,8 @@
 /* What all verifiers share. */
 #include "auth/verifier.h"
 
+#include "auth/pattern.h"
+
 static bool is_port_of(const struct site_config *site, const struct backend_config *b, enum protocol protocol,
                        uint16_t port)
 {
@@ -21,19 +23,22 @@ static bool has_host(const struct site_config *site, struct span host, enum prot
     return false;
 }
 
-/* "*" stands for any text, at either end of a value of the table. */
+enum { VALUE_BYTES_MAX = 1024 };
+
+/* Hosts and the names of directories know no case. */
 static bool value_fits(struct span pattern, struct span value)
 {
-    bool front = pattern.n > 0 && pattern.at[0] == '*', back = pattern.n > 1 && pattern.at[pattern.n - 1] == '*';
-    pattern = span_after(pattern, front);
-    pattern.n -= back;
-    if (front && back)
-        return span_contains_nocase(value, pattern);
-    if (value.n < pattern.n)
-        return false;
-    if (front)
-        return span_eq_nocase(span_after(value, value.n - pattern.n), pattern);
-    return back ? span_starts_nocase(value, pattern) : span_eq_nocase(value, pattern);
+    char lower[2][VALUE_BYTES_MAX];
+    struct span both[] = { pattern, value };
+    for (size_t i = 0; i < COUNT_OF(both); i++) {
+        if (both[i].n > VALUE_BYTES_MAX)
+            return false;
+        for (size_t k = 0; k < both[i].n; k++) {
+            char c = both[i].at[k];
+            lower[i][k] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        }
+    }
+    return pattern_fits(span_bytes(lower[0], pattern.n), span_bytes(lower[1], value.n));
 }
 
 const char *verifier_site(const struct verifier *v, struct span value, enum protocol protocol, uint16_t port)

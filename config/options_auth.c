@@ -50,7 +50,7 @@ const struct section directory_section = { ROWS(directory_rows), .help = "Which 
 
 static const struct option value_rows[] = {
     { "value", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct value_config, value), .rule = &rule_text,
-      .help = "What the verifier says; * at an end stands for any text." },
+      .help = "What the verifier says; * stands for any text, and letters are the same in any case." },
     { "site", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct value_config, site), .rule = &rule_site_name,
       .help = "The site that it means." },
 };
@@ -97,7 +97,7 @@ static const struct option verifier_rows[] = {
       .help = "ldap: what finds one account: %u stands for its canonical name, %n for the local part, %d for the "
               "domain." },
     { "name_attribute", KIND_STRING, 0, AUTH, VERIFIER(name_attribute), .rule = &rule_word_or_none,
-      .help = "ldap: the account's own name, which is used instead of the one that was asked for." },
+      .help = "ldap: the account's own name, which is used instead of the one that was asked for; of several values the first." },
     { "site_attribute", KIND_STRING, 0, AUTH, VERIFIER(site_attribute), .rule = &rule_word_or_none,
       .help = "ldap: where the mailbox lives, as sites below says, or by the name of a site or of a host of one." },
     { "user_attribute", KIND_STRING, 0, AUTH, VERIFIER(user_attribute), .rule = &rule_word_or_none,

@@ -1,0 +1,9 @@
+/* Patterns with wildcards: * is any text, ? one character of UTF-8. */
+#ifndef AUTH_PATTERN_H
+#define AUTH_PATTERN_H
+
+#include "proxy/base/span.h"
+
+bool pattern_fits(struct span pattern, struct span s); /* bytes as they are; takes at most |pattern| * |s| steps */
+
+#endif
