@@ -114,7 +114,8 @@ static void log_change(struct verifier *v, const struct judgement *j, size_t num
     log_number(&l, "number", (int64_t)number + 1);
     log_word(&l, "driver", verifier_driver_names[v->config->driver]);
     log_word(&l, "state", down ? "down" : "up");
-    log_text(&l, "why", span_of(j->detail));
+    if (down)
+        log_text(&l, "why", span_of(j->detail));
     log_end(&l);
 }
 

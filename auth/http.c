@@ -13,7 +13,7 @@
 #define LIBRARY "libcurl.so.4"
 
 static struct {
-    __typeof__(&curl_global_init) global_init;
+    __typeof__(&curl_global_init_mem) global_init_mem;
     __typeof__(&curl_easy_init) easy_init;
     __typeof__(&curl_easy_cleanup) easy_cleanup;
     __typeof__(&curl_easy_reset) easy_reset;
@@ -31,7 +31,7 @@ static struct {
     }
 
 struct http {                 /* of a verifier */
-    _Atomic size_t preferred; /* the URL that answered last */
+    _Atomic size_t preferred; /* the URL to begin with */
     struct span ca;
 };
 
@@ -40,19 +40,48 @@ struct thread {
     CURL *handle;
 };
 
+/* libcurl's copies of what is sent and of what comes are wiped when it gives them back. */
+
+static void *curl_malloc(size_t n)
+{
+    return library_malloc(n, NULL);
+}
+
+static void *curl_calloc(size_t n, size_t each)
+{
+    return library_calloc(n, each, NULL);
+}
+
+static void *curl_realloc(void *p, size_t n)
+{
+    return library_realloc(p, n, NULL);
+}
+
+static void curl_free_wiped(void *p)
+{
+    library_free(p, NULL);
+}
+
+static bool start_library(void)
+{
+    return curl.global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, curl_free_wiped, curl_realloc, strdup, curl_calloc) ==
+           CURLE_OK;
+}
+
 bool http_open(struct verifier *v, struct buf *why)
 {
     const struct library_symbol symbols[] = {
-        SYMBOL(global_init),  SYMBOL(easy_init),    SYMBOL(easy_cleanup),  SYMBOL(easy_reset),   SYMBOL(easy_setopt),
-        SYMBOL(easy_perform), SYMBOL(easy_getinfo), SYMBOL(easy_strerror), SYMBOL(slist_append), SYMBOL(slist_free_all),
+        SYMBOL(global_init_mem), SYMBOL(easy_init),      SYMBOL(easy_cleanup), SYMBOL(easy_reset),
+        SYMBOL(easy_setopt),     SYMBOL(easy_perform),   SYMBOL(easy_getinfo), SYMBOL(easy_strerror),
+        SYMBOL(slist_append),    SYMBOL(slist_free_all),
     };
     const char *ca = v->config->ca_file[0] != '\0' ? v->config->ca_file : v->house->tls.ca_file;
     struct http *h = calloc(1, sizeof *h);
-    if (h == NULL || !library_open(LIBRARY, symbols, COUNT_OF(symbols), &curl, why) ||
-        curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (h == NULL || !library_open(LIBRARY, symbols, COUNT_OF(symbols), &curl, why) || !start_library()) {
         free(h);
         return false;
     }
+    library_resolver();
     h->ca = bundle_find(v->bundle, ca);
     v->state = h;
     return true;
@@ -117,38 +146,38 @@ static void wipe_headers(struct curl_slist *list)
     curl.slist_free_all(list);
 }
 
-static void set_trust(CURL *handle, const struct http *h)
+/* Its own default is a folder of CAs beside ours. */
+static bool set_trust(CURL *handle, const struct http *h)
 {
     struct curl_blob ca = { .data = (void *)h->ca.at, .len = h->ca.n, .flags = CURL_BLOB_NOCOPY };
-    curl.easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl.easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl.easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (h->ca.n > 0)
-        curl.easy_setopt(handle, CURLOPT_CAINFO_BLOB, &ca);
+    return curl.easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_CAINFO, NULL) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+           (h->ca.n == 0 || curl.easy_setopt(handle, CURLOPT_CAINFO_BLOB, &ca) == CURLE_OK);
 }
 
 /* What a server says is never followed anywhere else. */
-static void set_manners(CURL *handle, const struct verifier *v)
+static bool set_manners(CURL *handle, const struct verifier *v)
 {
-    curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-    curl.easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
-    curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl.easy_setopt(handle, CURLOPT_PROXY, "");
-    curl.easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)v->config->timeout_ms);
-    curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, (long)v->config->timeout_ms);
+    long most_ms = (long)v->config->timeout_ms;
+    return curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_TIMEOUT_MS, most_ms) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, most_ms) == CURLE_OK;
 }
 
-/* Basic credentials are a buffer of ours each, and libcurl's copies go with the next reset. */
 static bool set_who(CURL *handle, const struct http_question *q)
 {
     char *user = q->user.n > 0 ? span_copy(q->user) : NULL, *password = user != NULL ? span_copy(q->password) : NULL;
-    bool good = q->user.n == 0 || password != NULL;
-    if (good && user != NULL) {
-        curl.easy_setopt(handle, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        curl.easy_setopt(handle, CURLOPT_USERNAME, user);
-        curl.easy_setopt(handle, CURLOPT_PASSWORD, password);
-    }
+    bool good = q->user.n == 0 ||
+                (password != NULL && curl.easy_setopt(handle, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK &&
+                 curl.easy_setopt(handle, CURLOPT_USERNAME, user) == CURLE_OK &&
+                 curl.easy_setopt(handle, CURLOPT_PASSWORD, password) == CURLE_OK);
     if (password != NULL)
         explicit_bzero(password, q->password.n);
     free(user);
@@ -156,32 +185,44 @@ static bool set_who(CURL *handle, const struct http_question *q)
     return good;
 }
 
+static bool set_question(CURL *handle, const char *url, const struct http_question *q, const struct curl_slist *headers)
+{
+    return curl.easy_setopt(handle, CURLOPT_URL, url) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_HTTPHEADER, headers) == CURLE_OK && set_who(handle, q) &&
+           (q->form.n == 0 || (curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long)q->form.n) == CURLE_OK &&
+                               curl.easy_setopt(handle, CURLOPT_POSTFIELDS, q->form.at) == CURLE_OK));
+}
+
+static bool set_answer(CURL *handle, struct http_answer *a)
+{
+    return curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_HEADERDATA, a) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl.easy_setopt(handle, CURLOPT_WRITEDATA, a) == CURLE_OK;
+}
+
+/* An option that this libcurl does not know ends it: it may be the one that makes it safe. The reset keeps connections
+ * and forgets all the rest. */
 static CURLcode transfer(struct thread *t, const char *url, const struct http_question *q, struct http_answer *a)
 {
     CURL *handle = t->handle;
     struct curl_slist *headers = list_headers(&q->headers);
-    curl.easy_reset(handle); /* connections stay */
-    set_manners(handle, t->v);
-    set_trust(handle, t->v->state);
-    CURLcode code = headers != NULL && set_who(handle, q) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-    if (code == CURLE_OK) {
-        curl.easy_setopt(handle, CURLOPT_URL, url);
-        curl.easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-        curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
-        curl.easy_setopt(handle, CURLOPT_HEADERDATA, a);
-        curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
-        curl.easy_setopt(handle, CURLOPT_WRITEDATA, a);
-        if (q->form.n > 0) {
-            curl.easy_setopt(handle, CURLOPT_POSTFIELDS, q->form.at);
-            curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE, (long)q->form.n);
-        }
+    CURLcode code = CURLE_FAILED_INIT;
+    if (headers != NULL && set_manners(handle, t->v) && set_trust(handle, t->v->state) &&
+        set_question(handle, url, q, headers) && set_answer(handle, a))
         code = curl.easy_perform(handle);
-    }
     if (code == CURLE_OK)
         code = curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &a->status);
-    curl.easy_setopt(handle, CURLOPT_HTTPHEADER, NULL);
+    curl.easy_reset(handle);
     wipe_headers(headers);
     return code;
+}
+
+/* The URL that does not answer is not the one to begin with. */
+static void prefer_another(struct http *h, size_t url, size_t n)
+{
+    size_t expected = url;
+    atomic_compare_exchange_strong(&h->preferred, &expected, (url + 1) % n);
 }
 
 bool http_ask(const struct verifier *v, void *of_thread, const struct http_question *q, struct http_answer *a,
@@ -189,20 +230,19 @@ bool http_ask(const struct verifier *v, void *of_thread, const struct http_quest
 {
     struct thread *t = of_thread;
     struct http *h = v->state;
-    size_t n = v->config->urls.n, first = atomic_load(&h->preferred);
+    size_t n = v->config->urls.n;
     if (t == NULL || t->handle == NULL) {
         judgement_down(j, "memory is short");
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        size_t at = (first + i) % n;
+        size_t at = atomic_load(&h->preferred);
         buf_clear(&a->headers);
         buf_clear(&a->body);
         CURLcode code = transfer(t, v->config->urls.at[at], q, a);
-        if (code == CURLE_OK && a->status < 500) {
-            atomic_store(&h->preferred, at);
+        if (code == CURLE_OK && a->status < 500)
             return true;
-        }
+        prefer_another(h, at, n);
         if (code == CURLE_OK)
             judgement_down(j, "%s: status %ld", v->config->urls.at[at], a->status);
         else

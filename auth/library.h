@@ -14,4 +14,14 @@ struct library_symbol {
 bool library_open(const char *file, const struct library_symbol *symbols, size_t n, void *table,
                   struct buf *why) MUST_CHECK;
 
+/* Memory for a library through which secrets pass: whatever it gives back is wiped. context: of libraries that have
+ * one; not looked at. */
+void *library_malloc(size_t n, void *context);
+void *library_calloc(size_t n, size_t each, void *context);
+void *library_realloc(void *p, size_t n, void *context);
+void library_free(void *p, void *context);
+
+/* Has the C library's resolver read and open now what it would at its first question. */
+void library_resolver(void);
+
 #endif

@@ -51,15 +51,13 @@ static bool keep(char **to, struct span s)
     return s.n == 0 || *to != NULL;
 }
 
-/* Of several names the one that was asked for is as good as any. */
+/* Of several names the first one: whoever signs in by another is still one account. */
 static bool take_name(const struct verifier *v, const struct ldap_found *f, const char *login, struct judgement *j)
 {
     struct buf name;
-    bool same = f->n[NAME] == 0;
     buf_init(&name, NAME_BYTES_MAX);
-    for (size_t i = 0; i < f->n[NAME] && !same; i++)
-        same =
-            name_canonical(v->names, buf_span(&f->values[NAME][i]), &name) && span_eq(buf_span(&name), span_of(login));
+    bool same = f->n[NAME] == 0 ||
+                (name_canonical(v->names, value(f, NAME), &name) && span_eq(buf_span(&name), span_of(login)));
     buf_fini(&name);
     return same || keep(&j->name, value(f, NAME));
 }
