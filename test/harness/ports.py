@@ -38,3 +38,12 @@ def take(number=None):
         if is_free(_next):
             found.append(_next)
     return found if number else found[0]
+
+
+def is_open(port, address="127.0.0.1"):
+    """Does somebody listen there?"""
+    try:
+        socket.create_connection((address, port), 1).close()
+        return True
+    except OSError:
+        return False
