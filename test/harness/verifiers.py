@@ -1,14 +1,15 @@
 """Whom Homeward asks about accounts: a file of hashes, a script for nginx's auth_http, a token introspection end point
 (RFC 7662), OpenLDAP's slapd. The servers are small, real enough, and remember what they were asked."""
 import base64
+import contextlib
 import ctypes
 import hashlib
 import http.server
 import json
 import os
 import shutil
+import socket
 import ssl
-import subprocess
 import threading
 import time
 import urllib.parse
@@ -53,7 +54,7 @@ class Server:
     certificate (chain, key)."""
 
     def __init__(self, answer, certificate=None, port=None):
-        self.asked, self.connections, self.delay = [], 0, 0
+        self.asked, self.connections, self.delay, self.open = [], 0, 0, []
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -62,6 +63,7 @@ class Server:
             def setup(self):
                 super().setup()
                 server.connections += 1
+                server.open.append(self.connection)
 
             def do_GET(self):
                 length = int(self.headers.get("Content-Length", 0))
@@ -74,7 +76,8 @@ class Server:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text.encode())
+                with contextlib.suppress(OSError):  # whoever asked may have lost patience
+                    self.wfile.write(text.encode())
 
             do_POST = do_GET
 
@@ -96,8 +99,12 @@ class Server:
         return f"{self.scheme}://localhost:{self.port}/auth"
 
     def close(self):
+        """Its kept connections too, or it would go on answering over them."""
         self.httpd.shutdown()
         self.httpd.server_close()
+        for connection in self.open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def auth_http(accounts, home=None, certificate=None, key=None, port=None):
