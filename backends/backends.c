@@ -15,6 +15,7 @@
 #include "backends/places.h"
 #include "backends/reach.h"
 #include "backends/site.h"
+#include "backends/spares.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"
@@ -91,6 +92,7 @@ static void on_drain(const struct message *m)
 {
     uint64_t ms = m->drain.deadline_ms;
     self.leaving = true;
+    spares_stop();
     if (ms > INT32_MAX)
         ms = INT32_MAX;
     if (!alarm_set(&self.leave, (int64_t)ms, on_deadline))
@@ -145,6 +147,7 @@ static bool start(struct role *role, const char **why)
         return false;
     fronts_open(config, &events);
     checks_open(config);
+    spares_open(config);
     if (!alarm_set(&self.patience, HELD_PATIENCE_MS, on_patience))
         fronts_may_dial();
     return true;
@@ -175,6 +178,7 @@ int backends_run(struct role *role)
     loop_run();
     checks_close();
     fronts_close();
+    spares_close();
     ipsec_close();
     dns_close();
     sites_close();

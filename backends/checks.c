@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backends/connecting.h"
-#include "backends/reach.h"
+#include "backends/approach.h"
 #include "proxy/base/log.h"
 #include "proxy/net/conn.h"
 
@@ -18,8 +17,7 @@ struct check {
     bool trial;      /* health waits for how this one ends */
     bool distrusted; /* a good check says nothing about what a login has found */
     struct alarm next, limit;
-    struct hostname_wait name;
-    struct connecting connecting;
+    struct approach approach;
     struct conn *conn;
     const char *stage;
     char greeting[GREETING_MAX];
@@ -41,8 +39,7 @@ static void begin(struct alarm *a);
 static void give_back(struct check *k)
 {
     alarm_clear(&k->limit);
-    hostname_cancel(&k->name);
-    connecting_stop(&k->connecting);
+    approach_stop(&k->approach);
     conn_free(&k->conn);
     if (k->trial)
         health_end_trial(k->member->health[k->protocol]);
@@ -143,16 +140,16 @@ static bool announce(struct check *k)
     return conn_write(k->conn, local, sizeof local - 1) == (ssize_t)sizeof local - 1;
 }
 
-static void on_connected(struct connecting *c, int fd, const struct addr *address UNUSED)
+static void on_connected(struct approach *a, int fd, const struct addr *address UNUSED)
 {
-    struct check *k = OWNER_OF(c, struct check, connecting);
+    struct check *k = OWNER_OF(a, struct check, approach);
     bool implicit = k->member->site->config->security == SECURITY_TLS;
-    if (fd < 0 && c->ours) {
+    if (fd < 0 && a->ours) {
         again(k);
         return;
     }
     if (fd < 0) {
-        fail(k, c->why);
+        fail(k, a->connecting.why);
         return;
     }
     k->stage = implicit ? "tls" : "greeting";
@@ -169,39 +166,6 @@ static void on_connected(struct connecting *c, int fd, const struct addr *addres
 
 /* ---- the beginning ---- */
 
-static size_t addresses(const struct check *k, struct addr *to)
-{
-    const struct member *m = k->member;
-    const struct addr *addrs = &m->config->literal;
-    const char *why;
-    size_t n = 1, n_to = 0;
-    if (m->hostname != NULL)
-        addrs = hostname_addrs(m->hostname, &n, &why);
-    for (size_t i = 0; i < n && n_to < CONNECTING_ADDRS_MAX; i++) {
-        to[n_to] = addrs[i];
-        to[n_to].port = m->port[k->protocol];
-        n_to += reach_refuses(m->site->config, &to[n_to]) == NULL;
-    }
-    return n_to;
-}
-
-/* Without an address there is nothing to find out: that is the business of names, and logged there. */
-static void connect_to(struct check *k)
-{
-    static const struct ipsec_rule open_air; /* checks_watch: no site behind IPsec gets here */
-    struct addr addrs[CONNECTING_ADDRS_MAX];
-    size_t n = addresses(k, addrs);
-    if (n == 0)
-        again(k);
-    else
-        connecting_start(&k->connecting, &open_air, addrs, n, on_connected);
-}
-
-static void on_name(struct hostname_wait *w)
-{
-    connect_to(OWNER_OF(w, struct check, name));
-}
-
 static void begin(struct alarm *a)
 {
     struct check *k = OWNER_OF(a, struct check, next);
@@ -213,8 +177,7 @@ static void begin(struct alarm *a)
         again(k);
         return;
     }
-    if (k->member->hostname == NULL || hostname_ask(k->member->hostname, &k->name, on_name))
-        connect_to(k);
+    approach_start(&k->approach, k->member, k->protocol, on_connected);
 }
 
 /* ---- life ---- */

@@ -8,6 +8,7 @@
 #include "backends/lineup.h"
 #include "backends/orders.h"
 #include "backends/places.h"
+#include "backends/spares.h"
 #include "proxy/base/log.h"
 #include "proxy/net/control.h"
 #include "proxy/net/loop.h"
@@ -65,6 +66,8 @@ static void write_member(const struct member *m, enum protocol p, struct json *j
     json_word(j, "state", state_of(m, health));
     json_number(j, "weight", m->config->weight);
     json_number(j, "sessions", (int64_t)fronts_visits_of(m, p));
+    if (m->site->config->spare > 0)
+        json_number(j, "spare", (int64_t)spares_count(m, p));
     if (health.state != HEALTH_UP) {
         json_word(j, "why", health.why);
         json_number(j, "failures", health.failures);

@@ -42,6 +42,7 @@ struct dial {
     bool loop, attempted; /* an address was our own; at least one was dialled */
     const char *why;      /* of the last failure */
     int fd;
+    struct spare *spare; /* instead of fd */
     struct addr address;
     struct claim claim;
     struct hostname_wait name;
@@ -151,6 +152,7 @@ static void grant(struct dial *d)
     struct dial_result result = {
         .status = DIAL_OK, .member = d->member, .address = d->address, .fd = d->fd, .trial = d->trial
     };
+    result.spare = spare_use(&d->spare);
     if (d->claim.place != NULL)
         places_grant(&d->claim, d->lease, d->member->key);
     d->fd = -1;
@@ -160,8 +162,10 @@ static void grant(struct dial *d)
 
 static void drop_connection(struct dial *d)
 {
-    close(d->fd);
+    if (d->fd >= 0)
+        close(d->fd);
     d->fd = -1;
+    spare_give_back(&d->spare);
     leave_member(d, "moved", false);
 }
 
@@ -297,27 +301,12 @@ static void on_connected(struct connecting *c, int fd, const struct addr *addres
         go_on(d);
 }
 
-/* The addresses that may be dialled, with the member's port; the reason of the last that may not. */
-static size_t allowed(struct dial *d, const struct addr *addrs, size_t n, struct addr *to, const char **why)
-{
-    size_t n_allowed = 0;
-    for (size_t i = 0; i < n && n_allowed < CONNECTING_ADDRS_MAX; i++) {
-        to[n_allowed] = addrs[i];
-        to[n_allowed].port = d->member->port[d->order.protocol];
-        const char *refused = reach_refuses(d->order.site->config, &to[n_allowed]);
-        if (refused == NULL)
-            n_allowed++;
-        else
-            *why = refused;
-        d->loop = d->loop || refused == reach_own_listener;
-    }
-    return n_allowed;
-}
-
 static void connect_to(struct dial *d, const struct addr *addrs, size_t n, const char *why)
 {
     struct addr to[CONNECTING_ADDRS_MAX];
-    size_t n_allowed = allowed(d, addrs, n, to, &why);
+    size_t n_allowed = reach_allowed(d->order.site->config, addrs, n, d->member->port[d->order.protocol], to,
+                                     CONNECTING_ADDRS_MAX, &why);
+    d->loop = d->loop || why == reach_own_listener;
     if (n_allowed == 0) {
         leave_member(d, why, true);
         go_on(d);
@@ -331,10 +320,22 @@ static void connect_to(struct dial *d, const struct addr *addrs, size_t n, const
 static void on_name(struct hostname_wait *w)
 {
     struct dial *d = OWNER_OF(w, struct dial, name);
-    const char *why;
+    const char *why = "no_address";
     size_t n;
     const struct addr *addrs = hostname_addrs(d->member->hostname, &n, &why);
     connect_to(d, addrs, n, why);
+}
+
+/* One that stands ready is as good as connected. */
+static bool take_spare(struct dial *d)
+{
+    d->spare = spares_take(d->order.spares, d->member, d->order.protocol);
+    if (d->spare == NULL)
+        return false;
+    d->attempted = true;
+    d->address = spare_address(d->spare);
+    hand_over(d);
+    return true;
 }
 
 static void visit(struct dial *d, const struct member *m)
@@ -346,6 +347,8 @@ static void visit(struct dial *d, const struct member *m)
     d->part_ms = ms < d->order.connect_timeout_ms ? ms : d->order.connect_timeout_ms;
     d->member = m;
     d->used |= bit_of(d, m);
+    if (take_spare(d))
+        return;
     d->trial = health_begin_trial(m->health[p], loop_now_ms());
     set_limit(d, DIAL_RESOLVING, d->part_ms);
     if (m->hostname == NULL)
@@ -487,6 +490,7 @@ void dial_free(struct dial **dial)
     connecting_stop(&d->connecting);
     ipsec_wait_end(&d->wait);
     places_unclaim(&d->claim);
+    spare_give_back(&d->spare);
     if (d->trial)
         health_end_trial(d->member->health[d->order.protocol]);
     if (d->fd >= 0)

@@ -6,6 +6,7 @@
 
 #include "backends/places.h"
 #include "backends/site.h"
+#include "backends/spares.h"
 #include "proxy/net/messages.h"
 
 struct dial_order {
@@ -15,6 +16,7 @@ struct dial_order {
     struct span tried;          /* member keys, 8 bytes each, little endian: not these */
     int64_t ms_left;            /* for all of it */
     int64_t connect_timeout_ms; /* for one member, its host name included */
+    struct spares *spares;      /* connections that stand ready at whoever asks; NULL: none */
 };
 
 struct dial_result {
@@ -22,7 +24,8 @@ struct dial_result {
     const char *why;             /* when it failed; static text */
     const struct member *member; /* when it is DIAL_OK, as all below */
     struct addr address;
-    int fd;     /* connected, not watched, and the receiver's */
+    int fd; /* connected, not watched, and the receiver's; -1: it is a spare */
+    uint64_t spare;
     bool trial; /* health waits for how this one ends: health_fault, health_success or health_end_trial */
 };
 

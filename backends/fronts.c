@@ -3,7 +3,6 @@
 #include "backends/fronts.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backends/checks.h"
@@ -11,6 +10,7 @@
 #include "backends/ipsec.h"
 #include "backends/orders.h"
 #include "backends/recovery.h"
+#include "backends/spares.h"
 #include "backends/table.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/hash.h"
@@ -30,6 +30,7 @@ struct front {
     bool held;
     struct table by_id;
     struct list visits;
+    struct spares *spares;
     size_t n_dials;
 };
 
@@ -136,10 +137,11 @@ static bool answer_yes(const struct visit *v, const struct dial_result *result, 
         .dialed = {.status = DIAL_OK,
                    .member = result->member->key,
                    .ms = (uint64_t)ms,
+                   .spare = result->spare,
                    .host = span_of(result->member->config->host),
                    .address = result->address },
         .fds = { result->fd},
-        .n_fds = 1
+        .n_fds = result->fd >= 0
     };
     return ipc_send(v->front->channel, &m);
 }
@@ -165,11 +167,13 @@ static void on_dialed(void *owner, const struct dial_result *result)
     v->member = result->member;
     v->trial = result->trial;
     struct ipsec_rule rule = ipsec_rule_of(v->member->site->config);
-    struct ipsec_pair pair = ipsec_pair_of(result->fd, &result->address);
-    if (rule.reqid != 0)
+    if (rule.reqid != 0) {
+        struct ipsec_pair pair = ipsec_pair_of(result->fd, &result->address);
         guard(v, v->member->site, &rule, &pair);
+    }
     bool taken = answer_yes(v, result, ms);
-    close(result->fd);
+    if (result->fd >= 0)
+        close(result->fd);
     if (!taken)
         visit_free(v);
 }
@@ -198,18 +202,13 @@ static bool begin_dial(struct visit *v, const struct site *site, const struct ms
                                 .mailbox = asked->mailbox,
                                 .tried = asked->tried,
                                 .ms_left = asked->ms_left < DIAL_LONGEST_MS ? (int64_t)asked->ms_left : DIAL_LONGEST_MS,
-                                .connect_timeout_ms = all.config->limits.connect_timeout_ms };
+                                .connect_timeout_ms = all.config->limits.connect_timeout_ms,
+                                .spares = v->front->spares };
     v->dial = dial_new(&order, &v->lease, on_dialed, v);
     if (v->dial == NULL)
         return false;
     v->front->n_dials++;
     return true;
-}
-
-/* enforce_until: the day of a weak link is over, and it was asked for that this ends it. */
-static bool is_overdue(const struct site_config *site)
-{
-    return site->enforce_until && site->exception.until_s > 0 && time(NULL) >= site->exception.until_s;
 }
 
 /* A login that fails over asks again under its id: what it had is over. */
@@ -225,7 +224,7 @@ static bool on_dial(struct front *f, const struct message *m)
         answer_no(f, m->id, DIAL_NO_SITE, site == NULL ? "no_site" : "protocol_off");
         return true;
     }
-    if (is_overdue(site->config)) {
+    if (site_is_overdue(site)) {
         answer_no(f, m->id, DIAL_UNREACHABLE, "overdue");
         return true;
     }
@@ -339,6 +338,15 @@ static void take_link(struct visit *v, const struct site *site, const struct msg
     }
 }
 
+static bool on_spare(struct front *f, const struct message *m)
+{
+    if (m->type == MSG_SPARE_READY)
+        spares_ready(f->spares, m->id);
+    else
+        spares_gone(f->spares, m->id, (enum spare_end)m->spare_gone.end, m->spare_gone.why);
+    return true;
+}
+
 /* ---- what a front holds ---- */
 
 static bool on_hold(struct front *f, const struct message *m)
@@ -370,8 +378,9 @@ static bool on_held(struct front *f, const struct message *m UNUSED)
 }
 
 static bool (*const handlers[MSG_TYPES])(struct front *f, const struct message *m) = {
-    [MSG_DIAL] = on_dial, [MSG_CANCEL] = on_cancel, [MSG_DIAL_OUTCOME] = on_outcome,
-    [MSG_HOLD] = on_hold, [MSG_HELD] = on_held,     [MSG_IPSEC_CONFIRM] = on_confirm,
+    [MSG_DIAL] = on_dial,         [MSG_CANCEL] = on_cancel,    [MSG_DIAL_OUTCOME] = on_outcome,
+    [MSG_HOLD] = on_hold,         [MSG_HELD] = on_held,        [MSG_IPSEC_CONFIRM] = on_confirm,
+    [MSG_SPARE_READY] = on_spare, [MSG_SPARE_GONE] = on_spare,
 };
 
 static void front_free(struct front *f)
@@ -379,6 +388,7 @@ static void front_free(struct front *f)
     LIST_EACH_SAFE(link, &f->visits)
         visit_free(OWNER_OF(link, struct visit, link));
     table_fini(&f->by_id);
+    spares_free(&f->spares);
     ipc_free(&f->channel);
     list_remove(&f->link);
     all.n--;
@@ -429,7 +439,9 @@ bool fronts_add(int fd)
     }
     list_init(&f->visits);
     f->channel = ipc_new(fd, &events, f);
-    if (f->channel == NULL) {
+    f->spares = f->channel != NULL ? spares_new(f->channel) : NULL;
+    if (f->spares == NULL) {
+        ipc_free(&f->channel);
         free(f);
         return false;
     }

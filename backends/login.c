@@ -47,6 +47,16 @@ static bool can_be_said(const struct login *l)
            !span_has(login_credential(l), '\0');
 }
 
+bool login_is_nobodys(const struct login *l)
+{
+    return l->order->credential == NULL;
+}
+
+static bool is_ready(const struct login *l)
+{
+    return login_is_nobodys(l) && l->say == l->dialogue->login;
+}
+
 /* Everything that was sent has been read. Bytes that are left came before the question; only the untagged lines of an
  * IMAP store that already took the credential may do that. */
 static bool is_our_turn(struct login *l, struct span left)
@@ -70,7 +80,7 @@ static void send_line(struct login *l, struct buf *out)
 
 static void speak(struct login *l, struct span left, struct buf *out)
 {
-    if (!is_our_turn(l, left))
+    if (!is_our_turn(l, left) || is_ready(l))
         return;
     login_say *say = l->say;
     l->say = NULL;
@@ -83,7 +93,7 @@ static void speak(struct login *l, struct span left, struct buf *out)
 static enum login_step step(struct login *l)
 {
     if (!l->ended)
-        return l->handshake ? LOGIN_START_TLS : l->withheld ? LOGIN_CONFIRM : LOGIN_MORE;
+        return l->handshake ? LOGIN_START_TLS : is_ready(l) ? LOGIN_READY : l->withheld ? LOGIN_CONFIRM : LOGIN_MORE;
     l->answer.credential_sent = l->credential_sent;
     l->answer.text = buf_span(&l->text);
     l->answer.capabilities = l->after.n > 0 ? buf_span(&l->after) : SPAN_NONE;
@@ -93,7 +103,7 @@ static enum login_step step(struct login *l)
 
 enum login_step login_feed(struct login *l, struct span *in, struct buf *out)
 {
-    if (!l->greeted && !can_be_said(l))
+    if (!l->greeted && !login_is_nobodys(l) && !can_be_said(l))
         login_fault(l, "unwritable");
     while (!l->ended && !l->handshake && !l->withheld && l->dialogue->take(l, in))
         ;
@@ -134,6 +144,19 @@ enum login_step login_confirmed(struct login *l, struct span in, struct buf *out
     l->withheld = false;
     if (is_our_turn(l, in))
         send_line(l, out);
+    return step(l);
+}
+
+enum login_step login_for(struct login *l, const struct login_order *order, struct buf *out)
+{
+    assert(is_ready(l) || l->ended);
+    l->order = order;
+    if (!can_be_said(l))
+        login_fault(l, "unwritable");
+    if (!l->ended) {
+        l->dialogue->next(l); /* the mechanism may want a list that nobody needed */
+        speak(l, SPAN_NONE, out);
+    }
     return step(l);
 }
 

@@ -25,7 +25,7 @@ struct login_order {
     enum sasl_mechanism client_mechanism; /* bearer mechanisms are handed through; all others bring a password */
     struct span user;                     /* whose credential it is, by the name at the store */
     struct span authzid; /* whose mailbox is asked for, when that is another one (RFC 4616): only SASL can say it */
-    const struct secret *credential;   /* password or token */
+    const struct secret *credential;   /* password or token; NULL: nobody's yet, see LOGIN_READY */
     const struct forwarded *forwarded; /* who the client is */
     struct span client_id; /* IMAP: `"name" "mutt" …`, what the client said of itself, already quoted; may be empty */
 };
@@ -33,6 +33,7 @@ struct login_order {
 enum login_step {
     LOGIN_MORE,      /* send what was written, come again with more input */
     LOGIN_START_TLS, /* nothing left to send, no input left over: do the handshake, then say login_protected */
+    LOGIN_READY,     /* an order without a credential: all is said that can be said for nobody; then login_for */
     LOGIN_CONFIRM,   /* nothing left to send; may the credential go? Say login_confirmed, or let go of the login */
     LOGIN_DONE,      /* see answer; what follows in the input belongs to the session */
 };
@@ -73,6 +74,9 @@ enum login_step login_protected(struct login *l,
 
 /* After LOGIN_CONFIRM: the credential is added to out. in: what arrived since, which nobody asked for. */
 enum login_step login_confirmed(struct login *l, struct span in, struct buf *out) MUST_CHECK;
+
+/* After LOGIN_READY: for whom it is, from now on. All input must have been read, and none have come since. */
+enum login_step login_for(struct login *l, const struct login_order *order, struct buf *out) MUST_CHECK;
 
 const char *login_stage(
     const struct login *l);                /* "greeting", "starttls", "capability", "login", "after": for the log */

@@ -336,4 +336,4 @@ static bool imap_take(struct login *l, struct span *in)
     return !l->ended;
 }
 
-const struct login_dialogue login_imap = { imap_take, imap_next };
+const struct login_dialogue login_imap = { imap_take, imap_next, say_login };

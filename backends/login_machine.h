@@ -26,6 +26,7 @@ typedef void login_say(struct login *l); /* fills l->line, or ends the login */
 struct login_dialogue {
     bool (*take)(struct login *l, struct span *in); /* one reply; false: there is no whole one, or the login ended */
     void (*next)(struct login *l);                  /* protected now, nothing known: choose what to say */
+    login_say *login;                               /* what is said for somebody */
 };
 extern const struct login_dialogue login_imap, login_pop3;
 
@@ -56,6 +57,9 @@ struct login {
     size_t n_asked;
     bool xclient, in_capa, has_mechanism, has_stls;
 };
+
+/* An order without a credential: made to stand ready. */
+bool login_is_nobodys(const struct login *l);
 
 /* STARTTLS or STLS, which is listed or must be there, is to be asked for; the list is there or not needed. */
 bool login_wants_tls(const struct login *l, bool listed);

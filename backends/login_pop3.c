@@ -117,9 +117,18 @@ static void say_login(struct login *l)
 }
 
 /* What is not needed is not asked: a store of before RFC 2449 may dislike the question. */
+static bool needs_mechanism(const struct login *l)
+{
+    const struct site_config *site = l->order->site;
+    if (!login_is_nobodys(l))
+        return choose(l) == FORM_LISTED_SASL;
+    return site->credentials == CREDENTIALS_MASTER && site->master_form == MASTER_AUTHZID &&
+           site->mechanism != MECHANISM_PLAIN; /* whoever comes, the master signs in for him */
+}
+
 static bool needs_list(const struct login *l)
 {
-    return choose(l) == FORM_LISTED_SASL || (l->order->starttls_if_offered && !l->secured);
+    return needs_mechanism(l) || (l->order->starttls_if_offered && !l->secured);
 }
 
 static void pop3_next(struct login *l)
@@ -173,7 +182,7 @@ static void on_capa(struct login *l, const struct pop3_reply *reply)
 {
     if (reply->status == POP3_OK) {
         l->in_capa = true;
-    } else if (choose(l) == FORM_LISTED_SASL) {
+    } else if (needs_mechanism(l)) {
         login_fault(l, "no_mechanism");
     } else {
         l->asked_list = true;
@@ -277,4 +286,4 @@ static bool pop3_take(struct login *l, struct span *in)
     return !l->ended;
 }
 
-const struct login_dialogue login_pop3 = { pop3_take, pop3_next };
+const struct login_dialogue login_pop3 = { pop3_take, pop3_next, say_login };

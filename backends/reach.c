@@ -95,3 +95,19 @@ const char *reach_refuses(const struct site_config *site, const struct addr *a)
         return "outside_networks";
     return is_own_listener(a) ? reach_own_listener : NULL;
 }
+
+size_t reach_allowed(const struct site_config *site, const struct addr *addrs, size_t n, uint16_t port, struct addr *to,
+                     size_t room, const char **why)
+{
+    size_t n_allowed = 0;
+    for (size_t i = 0; i < n && n_allowed < room; i++) {
+        to[n_allowed] = addrs[i];
+        to[n_allowed].port = port;
+        const char *refused = reach_refuses(site, &to[n_allowed]);
+        if (refused == NULL)
+            n_allowed++;
+        else if (*why != reach_own_listener)
+            *why = refused;
+    }
+    return n_allowed;
+}

@@ -13,4 +13,9 @@ void reach_open(const struct config *config); /* config must outlive all use */
  *   a  with the port that would be dialled */
 const char *reach_refuses(const struct site_config *site, const struct addr *a);
 
+/* Those of the n addresses that may be dialled at this port, into `to`; returns how many. *why: the reason of the last
+ * one that may not, before all others that it is our own listener; left alone when there is none. */
+size_t reach_allowed(const struct site_config *site, const struct addr *addrs, size_t n, uint16_t port, struct addr *to,
+                     size_t room, const char **why);
+
 #endif

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "backends/ipsec.h"
 #include "proxy/net/hash.h"
@@ -126,6 +127,12 @@ const struct member *site_member(const struct site *site, uint64_t key)
             return &site->members[i];
     }
     return NULL;
+}
+
+bool site_is_overdue(const struct site *site)
+{
+    const struct site_config *c = site->config;
+    return c->enforce_until && c->exception.until_s > 0 && time(NULL) >= c->exception.until_s;
 }
 
 struct health_view member_look(const struct member *m, enum protocol p)

@@ -34,6 +34,9 @@ const struct site *sites_at(size_t i);                                   /* i < 
 const struct site *site_find(struct span name);                          /* NULL: there is none of that name */
 const struct member *site_member(const struct site *site, uint64_t key); /* NULL: not, or no longer, one of its */
 
+bool site_is_overdue(
+    const struct site *site); /* enforce_until: the day of its weak link is over, and that is to end it */
+
 struct health_view member_look(const struct member *m, enum protocol p);
 
 /* Something happened to it; a change of its state is logged.

@@ -99,6 +99,22 @@ static void check_link(const struct check *k, const struct site_config *s)
                      s->name);
 }
 
+/* A connection that stands ready is nobody's yet. */
+static void check_spare(const struct check *k, const struct site_config *s)
+{
+    int line = check_line(k, &s->spare, s);
+    if (s->spare == 0)
+        return;
+    if (s->security == SECURITY_IPSEC)
+        report_error(k->report, line,
+                     "site \"%s\": spare with security = \"ipsec\", where each link is judged for its own login",
+                     s->name);
+    if (s->client_info == CLIENT_INFO_PROXY2)
+        report_error(k->report, line,
+                     "site \"%s\": spare with client_info = \"proxy2\", which must name the client before the greeting",
+                     s->name);
+}
+
 /* --- the back ends --- */
 
 /* Would the port be answered by ourselves? The backends process looks again at what DNS says. */
@@ -186,6 +202,7 @@ static void check_site(const struct check *k, const struct site_config *s)
     check_name(k, s);
     check_members(k, s);
     check_link(k, s);
+    check_spare(k, s);
     if (!s->serves[IMAP] && !s->serves[POP3])
         report_error(k->report, report_line(k->report, s),
                      "site \"%s\": imap and pop3 are both \"off\", expected one of them", s->name);

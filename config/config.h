@@ -163,6 +163,8 @@ struct site_config {
     enum site_mechanism mechanism;
     enum client_info client_info;
     enum affinity affinity;
+    int64_t spare;                 /* connections that stand ready for each back end and protocol, in each front */
+    int64_t spare_age_s;           /* how long one does at most */
     const char *capabilities;      /* IMAP, after login; "" when left out */
     const char *pop3_capabilities; /* "UIDL TOP PIPELINING" by default, "" with ipsec */
     struct strings bearer;         /* "XOAUTH2", "OAUTHBEARER": what its stores list */

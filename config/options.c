@@ -321,6 +321,15 @@ static const struct option site_rows[] = {
               "not at all, or a PROXY v2 header, which every back end of the site must then expect." },
     { "affinity", KIND_CHOICE, 0, BACKENDS, FIELD(struct site_config, affinity), .normal = "mailbox",
       .choices = affinities, .help = "Whether a mailbox keeps to one back end, or each session goes to any." },
+    { "spare", KIND_INT, 0, FRONT | BACKENDS, FIELD(struct site_config, spare), .most = 64, .normal = "0",
+      .help = "How many connections each front process keeps ready for each of its back ends and each protocol: connected, "
+              "TLS done, greeting read, nobody signed in. A login that finds one costs a far site one round trip. Each "
+              "serves one login and is replaced; standby and drained back ends get none. Not with \"ipsec\", nor with "
+              "client_info = \"proxy2\", which says at once whose a connection is." },
+    { "spare_age_s", KIND_INT, 0, FRONT | BACKENDS, FIELD(struct site_config, spare_age_s), .least = 2, .most = 1500,
+      .normal = "45",
+      .help = "How long one of these stands at most before a new one takes its place: well below the time that the stores "
+              "give a client for its login. A store that ends them earlier is learned from." },
     { "capabilities", KIND_STRING, 0, FRONT, FIELD(struct site_config, capabilities), .rule = &rule_capabilities,
       .help = "What its stores can do after an IMAP4 login. What every site can do is shown to clients before it." },
     { "pop3_capabilities", KIND_STRING, 0, FRONT, FIELD(struct site_config, pop3_capabilities),

@@ -121,6 +121,7 @@ static const struct column site_columns[] = {
     { "link",      "LINK"     },
     { "state",     "STATE"    },
     { "sessions",  "SESSIONS" },
+    { "spare",     "SPARE"    },
     { "returns_s", "RETURNS_S"},
     { "why",       "WHY"      },
 };

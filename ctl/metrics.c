@@ -205,6 +205,8 @@ static void write_sites(struct buf *to, const struct reply *sites)
     head(to, "homeward_member_sessions", "gauge", "Sessions and logins that hold a back end.");
     json_array_foreach(sites->rows, i, row)
         write_member(to, "homeward_member_sessions", row, number_of(row, "sessions"));
+    head(to, "homeward_member_spares", "gauge", "Connections to a back end that stand ready.");
+    json_array_foreach(sites->rows, i, row) write_member(to, "homeward_member_spares", row, number_of(row, "spare"));
 }
 
 unsigned page_metrics(const struct reply *status, const struct reply *sites, struct buf *to)

@@ -13,6 +13,7 @@
 #include "proxy/front/control.h"
 #include "proxy/front/dialogue.h"
 #include "proxy/front/process.h"
+#include "proxy/front/reserve.h"
 #include "proxy/net/hash.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
@@ -83,13 +84,13 @@ void front_left(struct session *s)
     leave_if_done();
 }
 
-/* Two descriptors a session, both there before they are asked for. */
+/* Two descriptors a session, both there before they are asked for; and the reserve's. */
 static size_t sessions_allowed(void)
 {
     struct rlimit files;
-    size_t most = (1U << PLACE_BITS) - 1;
+    size_t most = (1U << PLACE_BITS) - 1, own = OWN_FDS + reserve_most(front.config);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
-        most = files.rlim_cur > OWN_FDS + 2 ? (files.rlim_cur - OWN_FDS) / 2 : 1;
+        most = files.rlim_cur > own + 2 ? (files.rlim_cur - own) / 2 : 1;
     int64_t workers = front.config->run.workers > 0 ? front.config->run.workers : 1;
     int64_t share = (front.config->limits.sessions + workers - 1) / workers;
     return share > 0 && (size_t)share < most ? (size_t)share : most;
@@ -230,6 +231,7 @@ static void on_farewell_begins(struct alarm *a)
 static void start_drain(const struct msg_drain *d)
 {
     front.draining = true;
+    reserve_clear(SPARE_UNWANTED, "drain");
     if (d->say_bye) {
         farewell.until_ms = loop_now_ms() + (int64_t)d->deadline_ms + (int64_t)d->spread_ms;
         if (!alarm_set(&farewell.next, (int64_t)d->deadline_ms, on_farewell_begins))
@@ -250,6 +252,7 @@ static void reload_files(int fd)
     struct span bundle = span_bytes(at, at != MAP_FAILED ? (size_t)st.st_size : 0);
     if (at == MAP_FAILED || !ports_reload(bundle, &why) || !sites_take_secrets(bundle, &why))
         log_say(LOG_ERROR, "certificates", "not taken, the old ones stay: %.*s", SPAN_ARG(buf_span(&why)));
+    reserve_clear(SPARE_LET_GO, "reload");
     if (at != MAP_FAILED)
         munmap(at, (size_t)st.st_size);
     buf_fini(&why);
@@ -307,6 +310,7 @@ static void on_main_gone(void *owner UNUSED, const char *why UNUSED)
     ipc_free(&front.main);
     unlisten_all();
     front.draining = true;
+    reserve_clear(SPARE_UNWANTED, "drain");
     leave_if_done();
 }
 
@@ -336,6 +340,7 @@ static bool prepare(struct role *role, struct buf *why)
     helper_init(&front.auth, ROLE_AUTH, verdict_of);
     helper_init(&front.backends, ROLE_BACKENDS, dial_of);
     sessions_init();
+    reserve_init();
     return front.scratch != NULL && places_init(front.sessions_max) && sites_init(role->bundle, why) &&
            ports_init(role->bundle, why);
 }

@@ -4,6 +4,7 @@
 
 #include "backends/ipsec_judge.h"
 #include "proxy/front/relay.h"
+#include "proxy/front/reserve.h"
 #include "proxy/front/signin.h"
 #include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
@@ -40,18 +41,18 @@ static bool may_do_without_tls(struct session *s)
     return may;
 }
 
-/* The member's connection or its TLS came to grief. Some stores just hang up on a line that is too long for them: that
- * is not held against the member, or anybody could have it avoided. */
+/* The member's connection or its TLS came to grief. Some stores just hang up on a line that is too long for them, and
+ * on a connection that has stood for long: that is not held against the member, or anybody could have it avoided. */
 static void failed(struct session *s, const char *why)
 {
     struct signin *in = s->signin;
     struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = why };
-    if (may_do_without_tls(s)) {
+    bool sent = in->login != NULL && login_credential_sent(in->login);
+    if (may_do_without_tls(s) || (in->ready_made && !sent)) {
         signin_redial(s);
         return;
     }
-    bool sent = in->login != NULL && login_credential_sent(in->login);
-    bool ordinary = in->credentials.secret.n <= ORDINARY_BYTES;
+    bool ordinary = in->credentials.secret.n <= ORDINARY_BYTES && !in->ready_made;
     signin_failed(s, &o, stage_of(s), sent && !ordinary ? FAULT_OTHER : FAULT_MEMBER, !sent);
 }
 
@@ -71,7 +72,8 @@ static void on_greeting_late(struct alarm *a)
 void handin_too_late(struct session *s)
 {
     struct outcome o = { .kind = OUTCOME_UNAVAILABLE, .why = "budget" };
-    bool had_time = loop_now_ms() - s->signin->dialed_ms >= front.config->limits.greeting_timeout_ms;
+    bool had_time =
+        !s->signin->ready_made && loop_now_ms() - s->signin->dialed_ms >= front.config->limits.greeting_timeout_ms;
     signin_failed(s, &o, stage_of(s), had_time ? FAULT_MEMBER : FAULT_OTHER, false);
 }
 
@@ -307,14 +309,6 @@ static void tell_who(struct session *s)
     };
 }
 
-static bool may_forward(const struct site_config *site)
-{
-    bool verified = site->verify || site->pin_sha256[0] != '\0';
-    bool trusted = site->security == SECURITY_LOOPBACK || site->security == SECURITY_IPSEC ||
-                   (site->security != SECURITY_CLEAR && verified);
-    return trusted && site->client_info == CLIENT_INFO_AUTO;
-}
-
 /* What the client gave, or what a verifier gave for it. */
 static void give_client(struct signin *in)
 {
@@ -345,18 +339,10 @@ static void give_order(struct session *s)
     struct signin *in = s->signin;
     const struct site_config *site = in->site->config;
     tell_who(s);
-    in->order = (struct login_order){
-        .site = site,
-        .protocol = (enum protocol)s->protocol,
-        .implicit_tls = site->security == SECURITY_TLS,
-        .starttls = site->security == SECURITY_STARTTLS,
-        .starttls_if_offered =
-            site->security == SECURITY_IPSEC && site->ipsec.tls == IPSEC_TLS_IF_OFFERED && !in->no_inner_tls,
-        .must_confirm = site->security == SECURITY_IPSEC,
-        .may_forward = may_forward(site),
-        .forwarded = &in->forwarded,
-        .client_id = buf_span(&in->client_id),
-    };
+    site_order(in->site, (enum protocol)s->protocol, &in->order);
+    in->order.starttls_if_offered &= !in->no_inner_tls;
+    in->order.forwarded = &in->forwarded;
+    in->order.client_id = buf_span(&in->client_id);
     if (site->credentials == CREDENTIALS_MASTER)
         give_master(in);
     else
@@ -393,4 +379,17 @@ void handin_start(struct session *s, int fd)
     } else {
         feed(s);
     }
+}
+
+bool handin_start_ready(struct session *s, uint64_t spare)
+{
+    struct signin *in = s->signin;
+    login_free(&in->login);
+    if (!reserve_give(spare, s, &s->site, &in->login))
+        return false;
+    in->dialed_ms = loop_now_ms();
+    give_order(s);
+    conn_adopt(s->site, on_site_ready, s);
+    step(s, login_for(in->login, &in->order, &in->to_site));
+    return true;
 }

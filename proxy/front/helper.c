@@ -2,6 +2,7 @@
 #include "proxy/front/helper.h"
 
 #include "proxy/front/hold.h"
+#include "proxy/front/reserve.h"
 
 enum { ASKED_MOST = 2, MISSED_MS = 1000 };
 
@@ -81,6 +82,15 @@ static bool is_answer(enum message_type type, enum role_kind kind)
     return kind == ROLE_AUTH ? type == MSG_VERDICT : type == MSG_DIALED || type == MSG_IPSEC_CONFIRMED;
 }
 
+/* A predecessor's are of no use any more. */
+static void take_spare(const struct helper *h, const struct ipc *from, struct message *m)
+{
+    if (from == h->now && m->type == MSG_SPARE)
+        reserve_take_in(m);
+    else if (from == h->now)
+        reserve_drop(m->id);
+}
+
 static void take_message(struct helper *h, struct ipc *from, struct message *m)
 {
     if (m->type == MSG_REVOKE) {
@@ -95,9 +105,15 @@ static void take_message(struct helper *h, struct ipc *from, struct message *m)
         hold_guarded(m->id);
         return;
     }
+    if ((m->type == MSG_SPARE || m->type == MSG_SPARE_DROP) && h->kind == ROLE_BACKENDS) {
+        take_spare(h, from, m);
+        return;
+    }
     struct question *q = is_answer(m->type, h->kind) ? h->find(m->id, m->type) : NULL;
     if (q != NULL && q->on == from)
-        finish(q, m); /* else it was cancelled meanwhile, and nobody waits */
+        finish(q, m);
+    else if (m->type == MSG_DIALED) /* it was cancelled meanwhile: nobody waits, and what it names serves nobody else */
+        reserve_drop(m->dialed.spare);
 }
 
 static bool is_waited_for(const struct helper *h, const struct ipc *channel)
@@ -149,6 +165,13 @@ static void on_missed(struct alarm *a)
         finish(OWNER_OF(failed.next, struct question, link), NULL);
 }
 
+/* Who connected them is not asked any more. */
+static void forget_reserve(const struct helper *h)
+{
+    if (h->kind == ROLE_BACKENDS)
+        reserve_forget();
+}
+
 static void forget_channel(struct helper *h, const struct ipc *channel)
 {
     LIST_EACH(link, &h->asked) {
@@ -186,6 +209,7 @@ static void on_closed_now(void *owner, const char *why)
     forget_channel(h, h->now);
     ipc_free(&h->now);
     hold_lost(h);
+    forget_reserve(h);
     expect_channel(h);
 }
 
@@ -209,6 +233,7 @@ void helper_connect(struct helper *h, int fd)
         forget_channel(h, h->before);
         ipc_free(&h->before);
     }
+    forget_reserve(h);
     h->before = h->now;
     if (h->before != NULL)
         ipc_set_events(h->before, &before);

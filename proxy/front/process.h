@@ -59,6 +59,10 @@ void front_uncount(const struct addr *peer);
 
 const struct site *front_site(struct span name);
 
+struct login_order;
+/* What the site's settings say of how to sign in there; whose login it is is left out. */
+void site_order(const struct site *site, enum protocol protocol, struct login_order *order);
+
 /* ports.c */
 bool ports_init(struct span bundle, struct buf *why) MUST_CHECK;
 bool ports_reload(struct span bundle, struct buf *why) MUST_CHECK; /* new certificates, or the old ones stay */

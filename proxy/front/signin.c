@@ -81,7 +81,7 @@ static void forget_attempt(struct session *s)
     in->delay = 0;
     in->n_tried = 0;
     in->ipsec = NULL;
-    in->no_inner_tls = false;
+    in->no_inner_tls = in->ready_made = false;
     s->ipsec = s->unguarded = false;
     free(s->mailbox);
     free(s->delegate);
@@ -241,9 +241,10 @@ static void on_dialed(struct question *q, struct message *m)
 {
     struct signin *in = OWNER_OF(q, struct signin, dial);
     struct session *s = in->s;
+    uint64_t spare = m != NULL && m->dialed.status == DIAL_OK ? m->dialed.spare : 0;
     int fd = m != NULL && m->dialed.status == DIAL_OK ? ipc_take_fd(m, 0) : -1;
     s->dial_ms += (uint32_t)(loop_now_ms() - in->step_ms);
-    if (fd < 0) {
+    if (fd < 0 && spare == 0) {
         in->ipsec = m != NULL ? ipsec_word(m->dialed.why) : NULL;
         signin_unavailable(s, dial_why(m));
         return;
@@ -256,7 +257,11 @@ static void on_dialed(struct question *q, struct message *m)
     s->ipsec = in->site->config->security == SECURITY_IPSEC;
     s->unguarded = false;
     session_enter(s, S_HANDIN);
-    handin_start(s, fd);
+    in->ready_made = spare != 0;
+    if (!in->ready_made)
+        handin_start(s, fd);
+    else if (!handin_start_ready(s, spare))
+        signin_redial(s);
 }
 
 void signin_dial(struct session *s)

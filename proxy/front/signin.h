@@ -55,6 +55,7 @@ struct signin {
     size_t n_tried;
     const char *ipsec; /* what backends said of the associations, for the log; NULL: nothing */
     bool no_inner_tls; /* STARTTLS inside IPsec came to grief: without it, then */
+    bool ready_made;   /* the connection is one of the reserve */
     char *host;        /* of the member that was dialled */
     int64_t read_ms;   /* when the command with the credential was read */
     int64_t dialed_ms, step_ms;
@@ -85,6 +86,8 @@ void signin_unavailable(struct session *s, const char *why);
 
 /* handin.c: the connection to a member is there (fd); what it comes to goes back by signin_accepted, signin_failed. */
 void handin_start(struct session *s, int fd);
+bool handin_start_ready(struct session *s, uint64_t spare) MUST_CHECK; /* the same with one of the reserve; false: it is
+                                                                          not to be had, and nothing has happened */
 void handin_ready(struct session *s);
 void handin_too_late(struct session *s);  /* the time for the whole login is over */
 void handin_resume(struct session *s);    /* after a pause in which its IPsec link was not watched */
@@ -95,7 +98,7 @@ void signin_accepted(struct session *s);
 void signin_failed(struct session *s, const struct outcome *o, enum dial_stage stage, enum dial_fault fault,
                    bool retry);
 
-/* IPsec: the same member again, for what went wrong was an extra. */
+/* The same member again: what went wrong was an extra (IPsec's inner TLS), or a connection of the reserve was gone. */
 void signin_redial(struct session *s);
 
 /* signin_log.c: the lines of an attempt. */

@@ -62,6 +62,7 @@ void signin_log_success(struct session *s)
     log_who(&l, s);
     log_where(&l, s);
     log_word(&l, "result", "ok");
+    log_word(&l, "spare", s->signin->ready_made ? "yes" : NULL);
     log_times(&l, s);
     if (s->client_name != NULL)
         log_text(&l, "client", span_of(s->client_name));

@@ -1,6 +1,7 @@
 /* Sites as the hand-in needs them: their settings and one TLS context for each protocol. */
 #include <stdlib.h>
 
+#include "backends/login.h"
 #include "config/bundle.h"
 #include "proxy/front/process.h"
 
@@ -70,4 +71,26 @@ const struct site *front_site(struct span name)
 {
     ptrdiff_t i = config_site(front.config, name);
     return i >= 0 ? &front.sites[i] : NULL;
+}
+
+static bool may_forward(const struct site_config *site)
+{
+    bool verified = site->verify || site->pin_sha256[0] != '\0';
+    bool trusted = site->security == SECURITY_LOOPBACK || site->security == SECURITY_IPSEC ||
+                   (site->security != SECURITY_CLEAR && verified);
+    return trusted && site->client_info == CLIENT_INFO_AUTO;
+}
+
+void site_order(const struct site *site, enum protocol protocol, struct login_order *order)
+{
+    const struct site_config *c = site->config;
+    *order = (struct login_order){
+        .site = c,
+        .protocol = protocol,
+        .implicit_tls = c->security == SECURITY_TLS,
+        .starttls = c->security == SECURITY_STARTTLS,
+        .starttls_if_offered = c->security == SECURITY_IPSEC && c->ipsec.tls == IPSEC_TLS_IF_OFFERED,
+        .must_confirm = c->security == SECURITY_IPSEC,
+        .may_forward = may_forward(c),
+    };
 }

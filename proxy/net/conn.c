@@ -110,6 +110,12 @@ struct conn *conn_new(int fd, conn_ready_fn *ready, void *owner)
     return c;
 }
 
+void conn_adopt(struct conn *c, conn_ready_fn *ready, void *owner)
+{
+    c->ready = ready;
+    c->owner = owner;
+}
+
 void conn_free(struct conn **pointer)
 {
     struct conn *c = *pointer;

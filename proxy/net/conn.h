@@ -23,6 +23,7 @@ typedef void conn_ready_fn(void *owner, unsigned events /* WATCH_READ | WATCH_WR
 
 /* Takes over the connected, non-blocking fd in every case. NULL: no memory. Counts towards nothing but memory. */
 struct conn *conn_new(int fd, conn_ready_fn *ready, void *owner);
+void conn_adopt(struct conn *c, conn_ready_fn *ready, void *owner); /* it has another owner from now on */
 void conn_free(struct conn **c);   /* closes; ready is never called again; safe for NULL */
 void conn_forsake(struct conn *c); /* conn_free will be a reset: what the kernel has not sent stays unsent */
 

@@ -111,9 +111,18 @@ static const struct row {
     [MSG_IPSEC_GUARDED] = { "guarded",      0, 0, { { 0 } }                                                                   },
     [MSG_DIALED] = { "dialed",
                   0,                  1,
-                  { U8(dialed, status, DIAL_STATUSES), U64(dialed, member), U64(dialed, ms),
+                  { U8(dialed, status, DIAL_STATUSES), U64(dialed, member), U64(dialed, ms), U64(dialed, spare),
                        TEXT(dialed, host, HOST_MAX_BYTES), ADDR(dialed, address),
                        TEXT(dialed, why, MESSAGE_WHY_MAX) }                                                          },
+    [MSG_SPARE] = { "spare",
+                  1,                  1,
+                  { U8(spare, protocol, PROTOCOLS_BOUND), U64(spare, member), TEXT(spare, site, SITE_MAX_BYTES),
+                      TEXT(spare, host, HOST_MAX_BYTES), ADDR(spare, address) }                                      },
+    [MSG_SPARE_DROP] = { "spare_drop",   0, 0, { { 0 } }                                                                   },
+    [MSG_SPARE_READY] = { "spare_ready",  0, 0, { { 0 } }                                                                   },
+    [MSG_SPARE_GONE] = { "spare_gone",
+                  0,                  0,
+                  { U8(spare_gone, end, SPARE_ENDS), TEXT(spare_gone, why, MESSAGE_WHY_MAX) }                        },
 };
 
 static const struct row *row_of(enum message_type type)

@@ -39,9 +39,13 @@ enum message_type {
     /* front to backends */
     MSG_DIAL,          /* a connection to this mailbox's member of that site, please */
     MSG_DIAL_OUTCOME,  /* how far it came, or that the session is over */
+    MSG_SPARE_READY,   /* a connection of MSG_SPARE stands ready */
+    MSG_SPARE_GONE,    /* … or is no more */
     MSG_IPSEC_CONFIRM, /* IPsec: a credential is about to be sent; is its link still good? */
     /* backends to front */
-    MSG_DIALED,          /* fd: the connected socket, when status is DIAL_OK */
+    MSG_DIALED,          /* fd: the connected socket, when status is DIAL_OK and no spare is named */
+    MSG_SPARE,           /* fd: a connected socket to make ready for whoever comes; the id is its own */
+    MSG_SPARE_DROP,      /* that one is not wanted any more */
     MSG_IPSEC_CONFIRMED, /* the answer to CONFIRM */
     MSG_IPSEC_GUARDED,   /* the IPsec link of that HOLD is watched from now on: bytes may flow again */
     MSG_TYPES
@@ -70,6 +74,13 @@ enum dial_fault { /* whose fault, for health: only MEMBER faults make a member a
                   FAULT_MEMBER, /* it stalled, cut, broke the protocol, showed a bad certificate, said BYE */
                   FAULT_OTHER,  /* the client left, our own trouble, wrong password */
                   DIAL_FAULTS
+};
+enum spare_end {
+    SPARE_FAILED,   /* it did not become ready */
+    SPARE_LOST,     /* the store ended it, or said something */
+    SPARE_LET_GO,   /* the front's own affair */
+    SPARE_UNWANTED, /* and it takes no others */
+    SPARE_ENDS
 };
 enum revoke_why {
     REVOKE_TOO_MANY,
@@ -156,9 +167,20 @@ struct msg_dial {
 struct msg_dialed {
     uint8_t status;
     uint64_t member, ms;
+    uint64_t spare;   /* the id of the connection that stands ready for it; 0: none, the descriptor came along */
     struct span host; /* as configured: the name to verify */
     struct addr address;
     struct span why; /* for the log, when it failed */
+};
+struct msg_spare {
+    uint8_t protocol;
+    uint64_t member;
+    struct span site, host; /* host: as configured, the name to verify */
+    struct addr address;
+};
+struct msg_spare_gone {
+    uint8_t end;     /* enum spare_end */
+    struct span why; /* for the log */
 };
 struct msg_dial_outcome {
     uint8_t stage, fault;
@@ -192,6 +214,8 @@ struct message {
         struct msg_hold hold;
         struct msg_dial dial;
         struct msg_dialed dialed;
+        struct msg_spare spare;
+        struct msg_spare_gone spare_gone;
         struct msg_dial_outcome dial_outcome;
         struct msg_ipsec_confirmed ipsec_confirmed;
         struct msg_revoke revoke;

@@ -158,7 +158,7 @@ static void play_cut(const struct transcript *t, enum protocol protocol, long cu
     secret_wipe(&password);
 }
 
-static void play(const struct transcript *t, enum protocol protocol)
+static inline void play(const struct transcript *t, enum protocol protocol)
 {
     long n = 0;
     for (size_t i = 0; i < COUNT_OF(t->play) && t->play[i] != NULL; i++)

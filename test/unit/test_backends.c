@@ -242,6 +242,61 @@ static void test_session(void **state UNUSED)
     die();
 }
 
+/* A connection to make ready; it is held open here. */
+static uint64_t offered(int front, int *fd)
+{
+    hear(front, MSG_SPARE);
+    assert_int_equal(heard.n_fds, 1);
+    assert_true(span_eq(heard.spare.site, SPAN("north")));
+    assert_true(heard.id != 0);
+    *fd = heard.fds[0];
+    return heard.id;
+}
+
+static void spare_gone(int front, uint64_t id, enum spare_end end)
+{
+    say(front, &(struct message){
+                   .type = MSG_SPARE_GONE, .id = id, .spare_gone = {.end = (uint8_t)end, .why = SPAN("why")}
+    });
+}
+
+static void test_spares(void **state UNUSED)
+{
+    int fd, other_fd;
+    site.spare = 1;
+    site.spare_age_s = 60;
+    site.n_backends = 1;
+    config.protocols[IMAP].on = true;
+    be_born();
+    int front = new_front();
+    held(front);
+    uint64_t id = offered(front, &fd);
+    dial(front, 1, "anna@example.com", SPAN_NONE); /* not ready yet */
+    uint64_t member = dialled(front, 1);
+    assert_int_equal(heard.dialed.spare, 0);
+    say(front, &(struct message){ .type = MSG_SPARE_READY, .id = id });
+    say(front, &(struct message){ .type = MSG_SPARE_READY, .id = id + 1000 }); /* none of ours */
+    spare_gone(front, id + 1000, SPARE_LOST);
+    dial(front, 2, "bert@example.com", SPAN_NONE);
+    hear(front, MSG_DIALED);
+    assert_int_equal(heard.n_fds, 0);
+    assert_true(heard.dialed.spare == id && heard.dialed.member == member);
+    uint64_t other = offered(front, &other_fd); /* its successor */
+    assert_true(other != id);
+    dial(front, 3, "carl@example.com", SPAN_NONE); /* the same is not given twice */
+    dialled(front, 3);
+    say(front, &(struct message){ .type = MSG_SPARE_READY, .id = other });
+    spare_gone(front, other, SPARE_UNWANTED); /* and from now on there are none */
+    hear(front, MSG_SPARE_DROP);
+    dial(front, 4, "dora@example.com", SPAN_NONE);
+    dialled(front, 4);
+    assert_true(is_quiet(front, 1300));
+    close(fd);
+    close(other_fd);
+    close(front);
+    die();
+}
+
 static void test_refusals(void **state UNUSED)
 {
     be_born();
@@ -496,6 +551,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_session, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_spares, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_overdue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_holds, set_up, tear_down),

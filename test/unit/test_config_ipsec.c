@@ -54,6 +54,7 @@ static const struct {
     { SITE("10.0.0.2",        "ipsec = { reqid = 7; };"),                        "ipsec protects nothing here, expected security = \"ipsec\""   },
     { SITE("10.0.0.2",        "security = \"ipsec\"; ipsec = { reqid = -1; };"), "sites[0].ipsec.reqid: -1 found"                               },
     { SITE("10.0.0.2",        IPSEC("algorithms = ( \"aes\" ); ")),              "sites[0].ipsec.algorithms[0]: \"aes\" found"                  },
+    { SITE("10.0.0.2",        IPSEC("") " spare = 2;"),                          "spare with security = \"ipsec\""                              },
     { SITE("10.0.0.2",        IPSEC("level = \"use\"; ")),                       "sites[0].ipsec.level"                                         },
     { SITE("10.0.0.2",        IPSEC("tls = \"always\"; ")),                      "\"if_offered\" or \"never\""                                  },
     { SITE("old.example",     IPSEC("")),                                        "host = \"old.example\", expected an IP address"               },

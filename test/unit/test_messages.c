@@ -60,7 +60,12 @@ static const struct message samples[] = {
     { .type = MSG_IPSEC_CONFIRM, .id = 5 },
     { .type = MSG_IPSEC_CONFIRMED, .id = 5, .ipsec_confirmed = { .good = 1, .why = { "no_sa", 5 } } },
     { .type = MSG_IPSEC_GUARDED, .id = 5 },
-    { .type = MSG_DIALED, .id = 5, .dialed = { .status = DIAL_LOOP, .member = 7, .ms = 8, .host = { "h.test", 6 },
+    { .type = MSG_SPARE, .id = 5, .spare = { .protocol = 1, .member = 7, .site = { "n", 1 }, .host = { "h.test", 6 },
+                                             .address = CLIENT } },
+    { .type = MSG_SPARE_DROP, .id = 5 },
+    { .type = MSG_SPARE_READY, .id = 5 },
+    { .type = MSG_SPARE_GONE, .id = 5, .spare_gone = { .end = SPARE_UNWANTED, .why = { "drain", 5 } } },
+    { .type = MSG_DIALED, .id = 5, .dialed = { .status = DIAL_LOOP, .member = 7, .ms = 8, .spare = 9, .host = { "h.test", 6 },
                                                .address = CLIENT, .why = { "loop", 4 } } },
 };
 /* clang-format on */
