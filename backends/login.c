@@ -52,11 +52,6 @@ bool login_is_nobodys(const struct login *l)
     return l->order->credential == NULL;
 }
 
-static bool is_ready(const struct login *l)
-{
-    return login_is_nobodys(l) && l->say == l->dialogue->login;
-}
-
 /* Everything that was sent has been read. Bytes that are left came before the question; only the untagged lines of an
  * IMAP store that already took the credential may do that. */
 static bool is_our_turn(struct login *l, struct span left)
@@ -80,7 +75,10 @@ static void send_line(struct login *l, struct buf *out)
 
 static void speak(struct login *l, struct span left, struct buf *out)
 {
-    if (!is_our_turn(l, left) || is_ready(l))
+    if (!is_our_turn(l, left))
+        return;
+    l->stands_ready = login_is_nobodys(l) && l->say == l->dialogue->login;
+    if (l->stands_ready)
         return;
     login_say *say = l->say;
     l->say = NULL;
@@ -93,7 +91,10 @@ static void speak(struct login *l, struct span left, struct buf *out)
 static enum login_step step(struct login *l)
 {
     if (!l->ended)
-        return l->handshake ? LOGIN_START_TLS : is_ready(l) ? LOGIN_READY : l->withheld ? LOGIN_CONFIRM : LOGIN_MORE;
+        return l->handshake      ? LOGIN_START_TLS
+               : l->stands_ready ? LOGIN_READY
+               : l->withheld     ? LOGIN_CONFIRM
+                                 : LOGIN_MORE;
     l->answer.credential_sent = l->credential_sent;
     l->answer.text = buf_span(&l->text);
     l->answer.capabilities = l->after.n > 0 ? buf_span(&l->after) : SPAN_NONE;
@@ -149,7 +150,8 @@ enum login_step login_confirmed(struct login *l, struct span in, struct buf *out
 
 enum login_step login_for(struct login *l, const struct login_order *order, struct buf *out)
 {
-    assert(is_ready(l) || l->ended);
+    assert(l->stands_ready || l->ended);
+    l->stands_ready = false;
     l->order = order;
     if (!can_be_said(l))
         login_fault(l, "unwritable");

@@ -75,7 +75,8 @@ enum login_step login_protected(struct login *l,
 /* After LOGIN_CONFIRM: the credential is added to out. in: what arrived since, which nobody asked for. */
 enum login_step login_confirmed(struct login *l, struct span in, struct buf *out) MUST_CHECK;
 
-/* After LOGIN_READY: for whom it is, from now on. All input must have been read, and none have come since. */
+/* After LOGIN_READY: for whom it is, from now on (the order before may be gone). All input must have been read, and
+ * none have come since. */
 enum login_step login_for(struct login *l, const struct login_order *order, struct buf *out) MUST_CHECK;
 
 const char *login_stage(

@@ -38,7 +38,8 @@ struct login {
     bool credential_in_line, credential_sent;
     bool withheld; /* the credential is in `line` and waits to be confirmed */
     bool confirmed;
-    bool tls_refused; /* it was offered, and then was not to be had */
+    bool stands_ready; /* nobody's, and the next thing to say is somebody's */
+    bool tls_refused;  /* it was offered, and then was not to be had */
     enum login_awaits awaits;
     size_t taken_bytes;
     login_say *say;
