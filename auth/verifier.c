@@ -55,13 +55,3 @@ const char *verifier_site(const struct verifier *v, struct span value, enum prot
             return house->sites[i].name;
     return NULL;
 }
-
-/* The first line; an editor's newline is no part of it. */
-struct span secret_of_file(struct span bytes)
-{
-    ptrdiff_t end = span_find(bytes, '\n');
-    struct span line = end < 0 ? bytes : span_first(bytes, (size_t)end);
-    if (line.n > 0 && line.at[line.n - 1] == '\r')
-        line.n--;
-    return line;
-}

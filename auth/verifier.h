@@ -79,7 +79,4 @@ extern const struct verifier_kind verify_site, verify_file, verify_http, verify_
  * the site that has this host, and port if one is given (0: any), among its back ends. NULL: none. */
 const char *verifier_site(const struct verifier *v, struct span value, enum protocol protocol, uint16_t port);
 
-/* The secret in a file: its first line. */
-struct span secret_of_file(struct span bytes);
-
 #endif

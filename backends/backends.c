@@ -6,6 +6,10 @@
  * is the end of all patience. */
 #include "backends/backends.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "backends/checks.h"
 #include "backends/control.h"
 #include "backends/fronts.h"
@@ -100,6 +104,19 @@ static void on_drain(const struct message *m)
     leave_if_alone();
 }
 
+/* Read in this process's own time, and forgotten: secrets are kept by who needs them. */
+static void on_bundle(int fd)
+{
+    struct stat st;
+    void *at = fstat(fd, &st) == 0 && st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+                                                     : MAP_FAILED;
+    if (at != MAP_FAILED) {
+        checks_take(span_bytes(at, (size_t)st.st_size));
+        munmap(at, (size_t)st.st_size);
+    }
+    close(fd);
+}
+
 static void on_main_message(void *owner UNUSED, struct message *m)
 {
     switch (m->type) {
@@ -108,6 +125,9 @@ static void on_main_message(void *owner UNUSED, struct message *m)
         break;
     case MSG_DRAIN:
         on_drain(m);
+        break;
+    case MSG_BUNDLE:
+        on_bundle(ipc_take_fd(m, 0));
         break;
     case MSG_STATUS:
         log_status();
@@ -146,7 +166,7 @@ static bool start(struct role *role, const char **why)
     if (!ipsec_open(config, why))
         return false;
     fronts_open(config, &events);
-    checks_open(config);
+    checks_open(config, role->bundle);
     spares_open(config);
     if (!alarm_set(&self.patience, HELD_PATIENCE_MS, on_patience))
         fronts_may_dial();

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "backends/approach.h"
+#include "backends/check_login.h"
 #include "proxy/base/log.h"
 #include "proxy/net/conn.h"
 
@@ -16,9 +17,11 @@ struct check {
     enum protocol protocol;
     bool trial;      /* health waits for how this one ends */
     bool distrusted; /* a good check says nothing about what a login has found */
+    bool refused;    /* the last login of the test account was */
     struct alarm next, limit;
     struct approach approach;
     struct conn *conn;
+    struct check_login login; /* where the site has a test account: all from the greeting on */
     const char *stage;
     char greeting[GREETING_MAX];
     size_t n;
@@ -40,6 +43,7 @@ static void give_back(struct check *k)
 {
     alarm_clear(&k->limit);
     approach_stop(&k->approach);
+    check_login_stop(&k->login);
     conn_free(&k->conn);
     if (k->trial)
         health_end_trial(k->member->health[k->protocol]);
@@ -78,7 +82,44 @@ static void succeed(struct check *k)
 
 static void on_limit(struct alarm *a)
 {
-    fail(OWNER_OF(a, struct check, limit), "timeout");
+    struct check *k = OWNER_OF(a, struct check, limit);
+    if (k->login.conn != NULL)
+        k->stage = check_login_stage(&k->login);
+    fail(k, "timeout");
+}
+
+/* ---- the test account ---- */
+
+/* Said when it begins and when it ends, for the admin: users are let in or not by passwords of their own. */
+static void note_refusal(struct check *k, bool refused)
+{
+    struct log_line l;
+    if (k->refused == refused)
+        return;
+    k->refused = refused;
+    log_begin(&l, refused ? LOG_WARNING : LOG_INFO, "check_login");
+    log_word(&l, "proto", protocol_names[k->protocol]);
+    log_text(&l, "site", span_of(k->member->site->config->name));
+    log_text(&l, "backend", k->member->name);
+    log_word(&l, "result", refused ? "refused" : "ok");
+    if (refused)
+        log_text(&l, "why", span_of(k->login.why));
+    log_end(&l);
+}
+
+static void go_on(struct check *k)
+{
+    enum check_login_is is = check_login_ready(&k->login);
+    if (is == CHECK_LOGIN_WAITS)
+        return;
+    k->stage = check_login_stage(&k->login);
+    if (is == CHECK_LOGIN_FAILED) {
+        fail(k, k->login.why);
+        return;
+    }
+    note_refusal(k, is == CHECK_LOGIN_REFUSED);
+    k->distrusted = false; /* it has seen what a user's login sees */
+    succeed(k);
 }
 
 /* ---- greeting ---- */
@@ -125,7 +166,9 @@ static void shake(struct check *k)
 static void on_ready(void *owner, unsigned events UNUSED)
 {
     struct check *k = owner;
-    if (conn_is_tls(k->conn) && conn_tls_version(k->conn) == NULL)
+    if (k->login.conn != NULL)
+        go_on(k);
+    else if (conn_is_tls(k->conn) && conn_tls_version(k->conn) == NULL)
         shake(k);
     else
         read_greeting(k);
@@ -140,10 +183,22 @@ static bool announce(struct check *k)
     return conn_write(k->conn, local, sizeof local - 1) == (ssize_t)sizeof local - 1;
 }
 
+/* False: there is no memory. */
+static bool start_dialogue(struct check *k)
+{
+    const struct tester *tester = tester_of(k->member->site);
+    bool implicit = k->member->site->config->security == SECURITY_TLS;
+    k->stage = implicit ? "tls" : "greeting";
+    if (!announce(k))
+        return false;
+    if (tester != NULL)
+        return check_login_start(&k->login, k->conn, k->member, k->protocol, tester);
+    return !implicit || conn_tls_connect(k->conn, all.tls[k->protocol], k->member->config->host, k->member->key);
+}
+
 static void on_connected(struct approach *a, int fd, const struct addr *address UNUSED)
 {
     struct check *k = OWNER_OF(a, struct check, approach);
-    bool implicit = k->member->site->config->security == SECURITY_TLS;
     if (fd < 0 && a->ours) {
         again(k);
         return;
@@ -152,15 +207,15 @@ static void on_connected(struct approach *a, int fd, const struct addr *address 
         fail(k, a->connecting.why);
         return;
     }
-    k->stage = implicit ? "tls" : "greeting";
     k->conn = conn_new(fd, on_ready, k);
-    if (k->conn == NULL || !announce(k) ||
-        (implicit && !conn_tls_connect(k->conn, all.tls[k->protocol], k->member->config->host, k->member->key))) {
+    if (k->conn == NULL || !start_dialogue(k)) {
         again(k);
         return;
     }
     conn_watch(k->conn, WATCH_READ);
-    if (implicit)
+    if (k->login.conn != NULL)
+        go_on(k);
+    else if (conn_is_tls(k->conn))
         shake(k);
 }
 
@@ -173,7 +228,10 @@ static void begin(struct alarm *a)
     k->stage = "dial";
     k->n = 0;
     k->trial = health_begin_trial(k->member->health[k->protocol], loop_now_ms());
-    if (!alarm_set(&k->limit, config->limits.connect_timeout_ms + config->limits.greeting_timeout_ms, on_limit)) {
+    int64_t most_ms = config->limits.connect_timeout_ms + config->limits.greeting_timeout_ms;
+    if (tester_of(k->member->site) != NULL)
+        most_ms += config->limits.greeting_timeout_ms;
+    if (!alarm_set(&k->limit, most_ms, on_limit)) {
         again(k);
         return;
     }
@@ -241,12 +299,28 @@ static bool open_tls(void)
     return all.tls[IMAP] != NULL && all.tls[POP3] != NULL;
 }
 
-void checks_open(const struct config *config)
+void checks_take(struct span bundle)
+{
+    struct buf why;
+    LIST_EACH(link, &all.list) {
+        struct check *k = OWNER_OF(link, struct check, link);
+        if (k->login.conn != NULL)
+            again(k);
+    }
+    buf_init(&why, 1024);
+    if (!testers_take(all.config, bundle, &why))
+        log_say(LOG_ERROR, "check_login", "test accounts are not taken, the old ones stay: %.*s",
+                SPAN_ARG(span_trim(buf_span(&why))));
+    buf_fini(&why);
+}
+
+void checks_open(const struct config *config, struct span bundle)
 {
     size_t number = 0;
     all.config = config;
     if (config->limits.check_interval_s == 0)
         return;
+    checks_take(bundle);
     bool good = open_tls();
     for (size_t i = 0; good && i < sites_count(); i++) {
         const struct site *site = sites_at(i);
@@ -270,5 +344,6 @@ void checks_close(void)
     }
     for (enum protocol p = 0; p < PROTOCOLS; p++)
         tls_client_free(&all.tls[p]);
+    testers_close();
     all.config = NULL;
 }

@@ -2,15 +2,18 @@
  * credential: connect, TLS where that comes first, greeting. So a member that is dead, hangs, or says BYE is avoided
  * before a user meets it, and a member that is well again is used again without a user having to try.
  *
- * Trust is not asked here: nothing secret is sent, and this process holds no CAs. A certificate that does not verify is
- * found by the fronts at the first login; what was found there is not taken back by a check, only by a login.
+ * At a site with a test account (check_user) they go all the way, through TLS that is verified as for users.
+ * At the others trust is not asked: nothing secret is sent. A certificate that does not verify is found there by the
+ * fronts at the first login; what was found so is not taken back by a check, only by a login.
  * Sites under IPsec are not checked (their connections need more than an address). */
 #ifndef BACKENDS_CHECKS_H
 #define BACKENDS_CHECKS_H
 
 #include "backends/site.h"
 
-void checks_open(const struct config *config); /* after sites_open and reach_open; config must outlive it */
+/* After sites_open and reach_open; config must outlive it. bundle: what test accounts need (config/bundle.h). */
+void checks_open(const struct config *config, struct span bundle);
+void checks_take(struct span bundle); /* their files have changed */
 void checks_close(void);
 
 /* While its members are checked, no login has to try one that is avoided. */

@@ -1,5 +1,5 @@
 /* Reading what the configuration names, once. Certificates, keys, CAs and master passwords are the fronts'; secrets and
- * CAs of verifiers are auth's. */
+ * CAs of verifiers are auth's; those of test accounts are backends'. */
 #include "config/bundle.h"
 
 #include <errno.h>
@@ -93,10 +93,25 @@ static void need_for_auth(struct needs *needs, const struct config *config)
     }
 }
 
+/* For the logins of checks: the same trust as the fronts have. */
+static void need_for_backends(struct needs *needs, const struct config *config)
+{
+    for (size_t i = 0; i < config->n_sites; i++) {
+        const struct site_config *s = &config->sites[i];
+        bool tls = s->security == SECURITY_TLS || s->security == SECURITY_STARTTLS;
+        if (s->check_user[0] == '\0')
+            continue;
+        add_need(needs,
+                 &(struct need){ s->check_password_file, "check_password_file", s->name, true, s->file, s->line });
+        if (tls && s->verify && s->pin_sha256[0] == '\0')
+            need(needs, site_ca_file(config, s), "ca_file", s->name);
+    }
+}
+
 /* False only when memory is short; needs->at is the caller's to free. */
 static bool find_needs(const struct config *config, unsigned roles, struct needs *needs)
 {
-    size_t most = 2 * config->tls.n_certificates + 2 * config->n_sites + 2 * config->auth.n_verifiers + 1;
+    size_t most = 2 * config->tls.n_certificates + 4 * config->n_sites + 2 * config->auth.n_verifiers + 1;
     *needs = (struct needs){ .at = calloc(most, sizeof *needs->at) };
     if (needs->at == NULL)
         return false;
@@ -104,6 +119,8 @@ static bool find_needs(const struct config *config, unsigned roles, struct needs
         need_for_front(needs, config);
     if ((roles & FOR_AUTH) != 0)
         need_for_auth(needs, config);
+    if ((roles & FOR_BACKENDS) != 0)
+        need_for_backends(needs, config);
     return true;
 }
 

@@ -115,6 +115,19 @@ static void check_spare(const struct check *k, const struct site_config *s)
                      s->name);
 }
 
+/* A test account that would never be used is a mistake, not a choice. */
+static void check_account(const struct check *k, const struct site_config *s)
+{
+    bool user = s->check_user[0] != '\0', file = s->check_password_file[0] != '\0';
+    int line = check_line(k, user ? &s->check_user : &s->check_password_file, s);
+    if (user != file)
+        report_error(k->report, line, "site \"%s\": %s without %s, expected both or none", s->name,
+                     user ? "check_user" : "check_password_file", user ? "check_password_file" : "check_user");
+    else if (user && s->security == SECURITY_IPSEC)
+        report_error(k->report, line,
+                     "site \"%s\": check_user with security = \"ipsec\", whose back ends are not checked", s->name);
+}
+
 /* --- the back ends --- */
 
 /* Would the port be answered by ourselves? The backends process looks again at what DNS says. */
@@ -203,6 +216,7 @@ static void check_site(const struct check *k, const struct site_config *s)
     check_members(k, s);
     check_link(k, s);
     check_spare(k, s);
+    check_account(k, s);
     if (!s->serves[IMAP] && !s->serves[POP3])
         report_error(k->report, report_line(k->report, s),
                      "site \"%s\": imap and pop3 are both \"off\", expected one of them", s->name);

@@ -64,6 +64,11 @@ ptrdiff_t config_site(const struct config *config, struct span name)
     return -1;
 }
 
+const char *site_ca_file(const struct config *config, const struct site_config *site)
+{
+    return site->ca_file[0] != '\0' ? site->ca_file : config->tls.ca_file;
+}
+
 bool networks_have(const struct networks *list, const struct addr *a)
 {
     for (size_t i = 0; i < list->n; i++)

@@ -160,6 +160,7 @@ struct site_config {
     enum site_credentials credentials;
     const char *master_user, *master_password_file;
     enum master_form master_form;
+    const char *check_user, *check_password_file; /* the test account; "": none */
     enum site_mechanism mechanism;
     enum client_info client_info;
     enum affinity affinity;
@@ -296,5 +297,8 @@ bool config_has_ipsec(const struct config *config); /* a site with security = "i
 
 /* Site by name, or -1. */
 ptrdiff_t config_site(const struct config *config, struct span name);
+
+/* The CAs that prove its back ends: its own file, or the common one. */
+const char *site_ca_file(const struct config *config, const struct site_config *site);
 
 #endif

@@ -9,7 +9,7 @@
 #include "proxy/base/secret.h"
 #include "proxy/supervisor/tell.h"
 
-enum { TEXT_MAX = 1 << 20, CA_MAX = 16 << 20, PASSWORD_MAX = 1024 };
+enum { TEXT_MAX = 1 << 20, CA_MAX = 16 << 20, FILE_MAX = 4 << 20, PASSWORD_MAX = 1024 };
 
 struct probe {
     const struct admin_options *options;
@@ -44,20 +44,40 @@ static void go(struct probe *p, struct walk_order *order)
     const struct config *config = p->config;
     order->step_ms = config->limits.connect_timeout_ms + config->limits.greeting_timeout_ms;
     order->json = p->options->json;
-    order->user = p->options->user;
-    order->password = p->password.at;
+    if (p->options->user != NULL) {
+        order->user = p->options->user;
+        order->password = p->password.at;
+    }
     p->walks++;
     p->broken += !walk(order);
 }
 
 /* ---- back ends ---- */
 
+/* The password of the site's test account, as a string. False: it has none, or none that we may read, which is said. */
+static bool read_account(const struct site_config *site, struct buf *to)
+{
+    struct buf file;
+    if (site->check_user[0] == '\0')
+        return false;
+    buf_init_secret(&file, FILE_MAX);
+    bool read = read_file(site->check_password_file, &file);
+    bool good = read && buf_add(to, secret_of_file(buf_span(&file))) && buf_add_byte(to, '\0');
+    buf_fini(&file);
+    if (!read)
+        fprintf(stderr, "homeward: %s cannot be read: %s is not signed in to\n", site->check_password_file, site->name);
+    return good;
+}
+
 static void probe_member(struct probe *p, const struct site_config *site, const struct backend_config *b,
                          enum protocol protocol, struct span ca)
 {
     char what[320];
+    struct buf account;
     uint16_t own = protocol == IMAP ? b->imap_port : b->pop3_port;
     snprintf(what, sizeof what, "site %s", site->name);
+    buf_init_secret(&account, PASSWORD_MAX);
+    bool tests = p->options->user == NULL && read_account(site, &account);
     go(p, &(struct walk_order){ .what = what,
                                 .host = b->host,
                                 .port = own != 0 ? own : site->port[protocol],
@@ -65,6 +85,8 @@ static void probe_member(struct probe *p, const struct site_config *site, const 
                                 .implicit_tls = site->security == SECURITY_TLS,
                                 .starttls = site->security == SECURITY_STARTTLS,
                                 .announce = site->client_info == CLIENT_INFO_PROXY2,
+                                .user = tests ? site->check_user : NULL,
+                                .password = tests ? account.at : NULL,
                                 .verify = site->verify || site->pin_sha256[0] != '\0',
                                 .ca = ca,
                                 .verify_name = site->verify_name,
@@ -72,6 +94,7 @@ static void probe_member(struct probe *p, const struct site_config *site, const 
                                 .min_version = (int)site->tls_min_version,
                                 .ciphers = site->tls_ciphers,
                                 .ipsec = ipsec_rule_of(site) });
+    buf_fini(&account);
 }
 
 static void probe_site(struct probe *p, const struct site_config *site)

@@ -23,3 +23,12 @@ void secret_wipe(struct secret *s)
     free(s->at);
     *s = (struct secret){ 0 };
 }
+
+struct span secret_of_file(struct span bytes)
+{
+    ptrdiff_t end = span_find(bytes, '\n');
+    struct span line = end < 0 ? bytes : span_first(bytes, (size_t)end);
+    if (line.n > 0 && line.at[line.n - 1] == '\r')
+        line.n--;
+    return line;
+}

@@ -2,24 +2,9 @@
 #include <stdlib.h>
 
 #include "backends/login.h"
+#include "backends/site_tls.h"
 #include "config/bundle.h"
 #include "proxy/front/process.h"
-
-static struct tls_client *new_tls(const struct site_config *site, enum protocol protocol, struct span bundle,
-                                  struct buf *why)
-{
-    bool extra = site->security == SECURITY_IPSEC; /* ESP has proved the machine; its certificate is not asked to */
-    const char *ca = site->ca_file[0] != '\0' ? site->ca_file : front.config->tls.ca_file;
-    return tls_client_new(&(struct tls_client_order){ .ca_name = ca,
-                                                      .ca = bundle_find(bundle, ca),
-                                                      .verify = site->verify && !extra,
-                                                      .verify_name = extra ? "" : site->verify_name,
-                                                      .pin_sha256 = extra ? "" : site->pin_sha256,
-                                                      .min_version = (int)site->tls_min_version,
-                                                      .ciphers = site->tls_ciphers,
-                                                      .alpn = protocol_names[protocol] },
-                          why);
-}
 
 static bool site_init(struct site *site, const struct site_config *config, struct span bundle, struct buf *why)
 {
@@ -28,7 +13,7 @@ static bool site_init(struct site *site, const struct site_config *config, struc
         return true;
     for (enum protocol p = 0; p < PROTOCOLS; p++)
         if (front.config->protocols[p].on && config->serves[p] &&
-            (site->tls[p] = new_tls(config, p, bundle, why)) == NULL)
+            (site->tls[p] = site_tls_new(front.config, config, p, bundle, why)) == NULL)
             return false;
     return true;
 }
@@ -40,11 +25,7 @@ bool sites_take_secrets(struct span bundle, struct buf *why)
         struct site *site = &front.sites[i];
         if (site->config->credentials != CREDENTIALS_MASTER)
             continue;
-        struct span file = bundle_find(bundle, site->config->master_password_file);
-        ptrdiff_t end = span_find(file, '\n');
-        struct span line = span_first(file, end < 0 ? file.n : (size_t)end);
-        if (line.n > 0 && line.at[line.n - 1] == '\r')
-            line.n--;
+        struct span line = secret_of_file(bundle_find(bundle, site->config->master_password_file));
         if (line.n > 0 && secret_set(&site->master, line))
             continue;
         bool told = buf_printf(why, "site \"%s\": no master password", site->config->name);

@@ -69,7 +69,7 @@ static const struct row {
     [MSG_READY] = { "ready",        0, 0, { { 0 } }                                                                   },
     [MSG_FAILED] = { "failed",       0, 0, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_UNLISTENED] = { "unlistened",   0, 0, { U64(listen, socket), U64(listen, listener) }                              },
-    [MSG_CHECKED] = { "checked",      0, 5, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
+    [MSG_CHECKED] = { "checked",      0, 6, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_ASK] = { "ask",
                   0,                  0,
                   { U8(ask, protocol, PROTOCOLS_BOUND), U8(ask, mechanism, MECHANISMS_BOUND),

@@ -23,7 +23,7 @@ enum message_type {
     MSG_READY,      /* it serves */
     MSG_FAILED,     /* it cannot: text says why; main gives the sentence to the admin */
     MSG_UNLISTENED, /* that socket is closed here, its queue was empty */
-    MSG_CHECKED,    /* the checker's good news; fds: configuration, front bundle, auth bundle, map, accounts */
+    MSG_CHECKED,    /* the checker's good news; fds: configuration, bundles of front, auth, backends, map, accounts */
     MSG_CONTROLLED, /* the answer to CONTROL, under its id; also from main to homewardctl. fd: the lines */
     /* front to auth */
     MSG_ASK,          /* may this be who it claims, and where is home? */
@@ -89,7 +89,7 @@ enum revoke_why {
     REVOKE_WHYS
 };
 
-enum { MESSAGE_FDS_MAX = 5, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
+enum { MESSAGE_FDS_MAX = 6, MESSAGE_WHY_MAX = 64, TRIED_MAX = 8, TICKET_KEY_BYTES = 80, TICKET_KEYS_MAX = 3 };
 enum { MESSAGE_SECRET_MAX = 12288 /* a password, or a token that a verifier looks at */, MARK_KEY_BYTES = 16 };
 
 struct msg_boot {

@@ -73,7 +73,7 @@ static const struct verifier_config *file_verifier(const struct config *config)
 static bool see_files(const struct config *config, struct buf *seen)
 {
     size_t n;
-    const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH, &n);
+    const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH | FOR_BACKENDS, &n);
     const struct verifier_config *file = file_verifier(config);
     bool good = paths != NULL && files_pack(seen, FILES_MAP, config->directory.path) &&
                 (file == NULL || files_pack(seen, FILES_ACCOUNTS, file->path));
@@ -87,7 +87,8 @@ static bool check_files(const struct config *config, struct check_result *r)
 {
     return bundle_read(config, FOR_FRONT, &r->front_bundle, &r->errors) &&
            bundle_read(config, FOR_AUTH, &r->auth_bundle, &r->errors) &&
-           bundle_warn(config, FOR_FRONT | FOR_AUTH, &r->warnings) &&
+           bundle_read(config, FOR_BACKENDS, &r->backends_bundle, &r->errors) &&
+           bundle_warn(config, FOR_FRONT | FOR_AUTH | FOR_BACKENDS, &r->warnings) &&
            tls_files_check(config, buf_span(&r->front_bundle), &r->errors, &r->warnings);
 }
 
@@ -169,6 +170,7 @@ bool check_run(const struct check_order *order, struct check_result *r)
     buf_init(&r->seen, SEEN_MAX);
     buf_init_secret(&r->front_bundle, BUNDLE_MAX);
     buf_init_secret(&r->auth_bundle, BUNDLE_MAX);
+    buf_init_secret(&r->backends_bundle, BUNDLE_MAX);
     buf_init(&r->map, BLOB_MAX);
     buf_init_secret(&r->accounts, BLOB_MAX);
     buf_init(&r->errors, TEXT_MAX);
@@ -193,6 +195,7 @@ void check_fini(struct check_result *r)
     buf_fini(&r->seen);
     buf_fini(&r->front_bundle);
     buf_fini(&r->auth_bundle);
+    buf_fini(&r->backends_bundle);
     buf_fini(&r->map);
     buf_fini(&r->accounts);
     buf_fini(&r->errors);
@@ -230,15 +233,16 @@ static struct span first_lines(struct span text)
 /* The blobs stay open as long as the process, which ends now. */
 static bool say_good(int main_fd, const struct check_result *r)
 {
-    struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 5 };
+    struct message m = { .type = MSG_CHECKED, .text.text = first_lines(buf_span(&r->warnings)), .n_fds = 6 };
     struct buf news;
     buf_init(&news, CONFIG_MAX + SEEN_MAX + 64);
     bool good = pack_string(&news, buf_span(&r->config)) && pack_string(&news, buf_span(&r->seen));
     m.fds[0] = good ? blob_make("configuration", buf_span(&news)) : -1;
     m.fds[1] = blob_make("front bundle", buf_span(&r->front_bundle));
     m.fds[2] = blob_make("auth bundle", buf_span(&r->auth_bundle));
-    m.fds[3] = blob_make("map", buf_span(&r->map));
-    m.fds[4] = blob_make("accounts", buf_span(&r->accounts));
+    m.fds[3] = blob_make("backends bundle", buf_span(&r->backends_bundle));
+    m.fds[4] = blob_make("map", buf_span(&r->map));
+    m.fds[5] = blob_make("accounts", buf_span(&r->accounts));
     for (size_t i = 0; i < m.n_fds; i++)
         good = good && m.fds[i] >= 0;
     buf_fini(&news);

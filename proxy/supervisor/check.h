@@ -24,7 +24,7 @@ struct check_order {
 struct check_result {
     struct buf config; /* effective, as config_dump writes it */
     struct buf seen;   /* stamps of all files that matter, for files_watch */
-    struct buf front_bundle, auth_bundle, map, accounts;
+    struct buf front_bundle, auth_bundle, backends_bundle, map, accounts;
     struct buf errors, warnings; /* lines */
 };
 
@@ -36,8 +36,8 @@ void check_fini(struct check_result *result);
  * map_before). */
 bool check_pack(const struct check_order *order, struct buf *to) MUST_CHECK;
 
-/* The checking process, from its first message to its exit status. It answers MSG_CHECKED with five blobs:
- * configuration and seen (two packed strings), front bundle, auth bundle, map, accounts; or MSG_FAILED. */
+/* The checking process, from its first message to its exit status. It answers MSG_CHECKED with a blob for
+ * each of enum settings_part, the first with configuration and seen (two packed strings); or MSG_FAILED. */
 int check_process(int main_fd, const struct message *boot);
 
 #endif

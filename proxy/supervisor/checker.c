@@ -42,7 +42,7 @@ static void finish(struct checked *c)
 static void finish_badly(struct span text)
 {
     struct checked c = {
-        .text = text, .fds = {-1, -1, -1, -1, -1}
+        .text = text, .fds = {-1, -1, -1, -1, -1, -1}
     };
     finish(&c);
 }
@@ -60,7 +60,7 @@ static void take_result(struct message *m)
 {
     struct span news;
     struct checked c = {
-        .good = m->n_fds == SETTINGS_PARTS, .text = m->text.text, .fds = {-1, -1, -1, -1, -1}
+        .good = m->n_fds == SETTINGS_PARTS, .text = m->text.text, .fds = {-1, -1, -1, -1, -1, -1}
     };
     if (!c.good || !blob_map(m->fds[0], &news)) {
         finish_badly(SPAN("the check gave a result that cannot be used\n"));

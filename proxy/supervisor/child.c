@@ -112,12 +112,17 @@ static void be_late(struct alarm *a)
 
 static void boot(struct child *c)
 {
+    static const enum settings_part bundles[ROLES] = {
+        [ROLE_FRONT] = SETTINGS_FRONT_BUNDLE,
+        [ROLE_AUTH] = SETTINGS_AUTH_BUNDLE,
+        [ROLE_BACKENDS] = SETTINGS_BACKENDS_BUNDLE,
+    };
     const int *fds = c->settings->fds;
     struct message m = { .type = MSG_BOOT, .n_fds = 2 };
     m.boot.slot = c->slot;
     m.boot.generation = c->settings->number;
     m.fds[0] = fds[SETTINGS_CONFIG];
-    m.fds[1] = c->kind == ROLE_FRONT ? fds[SETTINGS_FRONT_BUNDLE] : fds[SETTINGS_AUTH_BUNDLE];
+    m.fds[1] = fds[bundles[c->kind]];
     if (c->kind == ROLE_BACKENDS)
         m.fds[m.n_fds++] = table_fd;
     child_send(c, &m);

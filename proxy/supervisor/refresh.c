@@ -38,6 +38,11 @@ static void on_accounts(struct checked *c)
 static void on_certificates(struct checked *c)
 {
     finish(c, "certificates", SETTINGS_FRONT_BUNDLE, swap_bundle);
+    if (!c->good)
+        return;
+    if (swap_backends_bundle(c->fds[SETTINGS_BACKENDS_BUNDLE]))
+        tell_log(SPAN("what has changed on disk is in force"), LOG_INFO, "test_accounts", "ok");
+    c->fds[SETTINGS_BACKENDS_BUNDLE] = -1;
 }
 
 static const struct refreshed {

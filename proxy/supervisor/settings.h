@@ -8,6 +8,7 @@ enum settings_part {
     SETTINGS_CONFIG,       /* the effective configuration, as config_dump writes it */
     SETTINGS_FRONT_BUNDLE, /* certificates, keys, CAs */
     SETTINGS_AUTH_BUNDLE,
+    SETTINGS_BACKENDS_BUNDLE,
     SETTINGS_MAP,      /* compiled */
     SETTINGS_ACCOUNTS, /* those of the verifier "file", compiled; empty when there is none */
     SETTINGS_PARTS

@@ -71,6 +71,11 @@ static void send_bundle(void)
     }
 }
 
+static void send_backends_bundle(void)
+{
+    child_send_fd(house.now.helpers[ROLE_BACKENDS], MSG_BUNDLE, house.now.settings->fds[SETTINGS_BACKENDS_BUNDLE]);
+}
+
 static bool has_new(const struct settings *old, enum settings_part part)
 {
     return old != NULL && !blob_same(old->fds[part], house.now.settings->fds[part]);
@@ -83,6 +88,7 @@ void swap(const struct buf *seen)
     bool new_map = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_MAP);
     bool new_accounts = house.coming.helpers[ROLE_AUTH] == NULL && has_new(old, SETTINGS_ACCOUNTS);
     bool new_bundle = house.coming.fronts == NULL && has_new(old, SETTINGS_FRONT_BUNDLE);
+    bool new_testers = house.coming.helpers[ROLE_BACKENDS] == NULL && has_new(old, SETTINGS_BACKENDS_BUNDLE);
     replace_helper(ROLE_AUTH);
     replace_helper(ROLE_BACKENDS);
     replace_fronts();
@@ -92,6 +98,8 @@ void swap(const struct buf *seen)
         send_accounts();
     if (new_bundle)
         send_bundle();
+    if (new_testers)
+        send_backends_bundle();
     house.coming = (struct reign){ 0 };
     settings_unref(&old);
     const struct config *config = house.now.settings->config;
@@ -134,5 +142,13 @@ bool swap_bundle(int fd)
     bool differs = replace_part(SETTINGS_FRONT_BUNDLE, fd);
     if (differs)
         send_bundle();
+    return differs;
+}
+
+bool swap_backends_bundle(int fd)
+{
+    bool differs = replace_part(SETTINGS_BACKENDS_BUNDLE, fd);
+    if (differs)
+        send_backends_bundle();
     return differs;
 }

@@ -8,9 +8,10 @@
 void swap(const struct buf *seen);
 
 /* What may change without a new configuration. The blob is owned by these; if it differs from the one in force it takes
- * its place, is sent to those who need it (auth, all fronts), and the result is true. */
+ * its place, is sent to those who need it (auth, backends, all fronts), and the result is true. */
 bool swap_map(int fd);
 bool swap_accounts(int fd);
-bool swap_bundle(int fd);
+bool swap_bundle(int fd);          /* of fronts */
+bool swap_backends_bundle(int fd); /* test accounts */
 
 #endif

@@ -53,6 +53,7 @@ static struct config *load(const char *text)
 #define CLEAR "imap = { listen = ( { tls = \"none\"; clear_login = true; } ); }; directory = { path = \"map\"; };\n"
 #define SITE(name, more) "{ name = \"" name "\"; backends = ( { host = \"10.0.0.1\"; } ); " more " }"
 #define PIN "pin_sha256 = \"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\";"
+#define TESTER "check_user = \"u\"; check_password_file = \"check.pw\";"
 #define BARE "security = \"clear\"; networks = ( \"10.0.0.1\" ); reason = \"r\"; until = \"2099-01-01\"; "
 
 /* --- who needs what --- */
@@ -64,21 +65,24 @@ static void test_paths(void **state UNUSED)
         unsigned roles;
         const char *names; /* in the folder, each with a space */
     } cases[] = {
-        {TLS ON "sites = ( " SITE("a",  "") " );",          FOR_FRONT,                                         "chain.pem key.pem all.pem "},
-        { TLS ON "sites = ( " SITE("a", "") " );",          ~0u,                                               "chain.pem key.pem all.pem "},
-        { TLS ON "sites = ( " SITE("a", "") " );",          FOR_MAIN | FOR_AUTH | FOR_BACKENDS,                ""                          },
-        { TLS "sites = ( " SITE("a",    "") " );",          FOR_FRONT,                                         "chain.pem key.pem "        }, /* nobody is served */
-        { CLEAR "sites = ( " SITE("a",  BARE) " );",        FOR_FRONT,                                         ""                          },
-        { TLS ON "sites = ( " SITE("a", PIN) ", " SITE("b", "verify = \"none\";") " );",                       FOR_FRONT,
+        {TLS ON "sites = ( " SITE("a",          "") " );",                            FOR_FRONT,                                                                              "chain.pem key.pem all.pem "                                                                                         },
+        { TLS ON "sites = ( " SITE("a",         "") " );",                            ~0u,                                                                                    "chain.pem key.pem all.pem "                                                                                         },
+        { TLS ON "sites = ( " SITE("a",         "") " );",                            FOR_MAIN | FOR_AUTH | FOR_BACKENDS,                                                     ""                                                                                                                   },
+        { TLS ON "sites = ( " SITE("a",         TESTER) ", " SITE("b",                "") " );",                                                                              FOR_BACKENDS,                                                                                                          "check.pw all.pem " },
+        { TLS ON "sites = ( " SITE("a",                                    TESTER PIN) " );",                                            FOR_BACKENDS,                                                                              "check.pw "                                                                                                                                           },
+        { CLEAR "sites = ( " SITE("a",                                    TESTER BARE) " );",                                             FOR_BACKENDS,                                                                              "check.pw "},
+        { TLS "sites = ( " SITE("a",                                    "") " );",                                               FOR_FRONT,                                                                                         "chain.pem key.pem "                                                                                                                                                       }, /* nobody is served */
+        { CLEAR "sites = ( " SITE("a",                                    BARE) " );",                                             FOR_FRONT,                                                                                     ""},
+        { TLS ON "sites = ( " SITE("a",                                    PIN) ", " SITE("b",                                            "verify = \"none\";") " );",                                                                             FOR_FRONT,
          "chain.pem key.pem " },
-        { TLS ON "sites = ( " SITE("a",                            "ca_file = \"own.pem\";") " );",                  FOR_FRONT,         "chain.pem key.pem own.pem "          },
-        { TLS ON "sites = ( " SITE("a",                            "ca_file = \"own.pem\";") ", " SITE("b",                  "ca_file = \"own.pem\";") ", " SITE(
-              "c", "") " );",
+        { TLS ON "sites = ( " SITE("a",                  "ca_file = \"own.pem\";") " );",                                                     FOR_FRONT,                                                                                                               "chain.pem key.pem own.pem "                                                                                                                                                                                   },
+        { TLS ON "sites = ( " SITE("a",         "ca_file = \"own.pem\";") ", " SITE("b",                                            "ca_file = \"own.pem\";") ", " SITE(
+              "c","") " );",
          FOR_FRONT, "chain.pem key.pem own.pem all.pem " },
-        { TLS ON "sites = ( " SITE("a",                     BARE "ca_file = \"own.pem\";") " );",   FOR_FRONT,                                                   "chain.pem key.pem "                                                  },
+        { TLS ON "sites = ( " SITE("a",                            BARE "ca_file = \"own.pem\";") " );",                                                                   FOR_FRONT,                                                                                                                     "chain.pem key.pem "                                                                                                                                                                                                                                        },
         { "tls = { certificates = ( { chain = \"chain.pem\"; key = \"chain.pem\"; } ); };\n" ON
-          "sites = ( " SITE("a",                    PIN) " );",
-         FOR_FRONT,              "chain.pem "},
+          "sites = ( " SITE("a",PIN) " );",
+         FOR_FRONT,"chain.pem "},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct config *c = load(cases[i].text);
