@@ -144,8 +144,8 @@ install: all man
 	$(INSTALL) 644 README.md $(DESTDIR)$(prefix)/share/doc/homeward/README.md
 	$(INSTALL) 644 dist/homeward.service $(DESTDIR)/lib/systemd/system/homeward.service
 	$(INSTALL) 644 dist/homeward-metrics.service $(DESTDIR)/lib/systemd/system/homeward-metrics.service
-	$(INSTALL) 644 dist/unprivileged.conf $(DESTDIR)$(prefix)/share/doc/homeward/unprivileged.conf
-	$(INSTALL) 644 dist/with-ipsec.conf $(DESTDIR)$(prefix)/share/doc/homeward/with-ipsec.conf
+	for file in homeward.socket no-privileges.conf with-ipsec.conf; do \
+		$(INSTALL) 644 dist/$$file $(DESTDIR)$(prefix)/share/doc/homeward/$$file || exit 1; done
 	$(INSTALL) 644 share/alerts.yml $(DESTDIR)$(prefix)/share/homeward/alerts.yml
 	$(INSTALL) 644 dist/homeward.sysusers $(DESTDIR)$(prefix)/lib/sysusers.d/homeward.conf
 	$(INSTALL) 644 dist/homeward.tmpfiles $(DESTDIR)$(prefix)/lib/tmpfiles.d/homeward.conf

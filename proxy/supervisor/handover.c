@@ -112,8 +112,8 @@ int handover_table(void)
 static void adopt_sockets(void)
 {
     struct span rest = list;
-    for (size_t n; next(&rest, "socket", 3, &n);)
-        if (!sockets_adopt(fd_at(0), numbers[1], numbers[2]))
+    for (size_t n; next(&rest, "socket", 4, &n);)
+        if (!sockets_adopt(fd_at(0), numbers[1], numbers[2], numbers[3] != 0))
             log_say(LOG_WARNING, "takeover", "descriptor %d is no listening socket", fd_at(0));
 }
 
@@ -182,15 +182,20 @@ static bool write_fronts(struct buf *to)
     return true;
 }
 
+static bool write_socket(const struct socket *s, struct buf *to)
+{
+    return keep_open(s->fd, true) &&
+           buf_printf(to, "socket=%d:%" PRIu64 ":%" PRIu64 ":%d ", s->fd, s->slot, s->number, s->given);
+}
+
 static bool write_sockets(struct buf *to)
 {
+    bool good = true;
     LIST_EACH(link, &sockets) {
         const struct socket *s = OWNER_OF(link, struct socket, link);
-        if (s->state == SOCKET_OPEN && !(keep_open(s->fd, true) && buf_printf(to, "socket=%d:%" PRIu64 ":%" PRIu64 " ",
-                                                                              s->fd, s->slot, s->number)))
-            return false;
+        good = good && (s->state != SOCKET_OPEN || write_socket(s, to));
     }
-    return true;
+    return good;
 }
 
 static bool write_list(struct buf *to)

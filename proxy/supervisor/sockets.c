@@ -120,31 +120,59 @@ static bool may_go_without(const struct listener_config *l, int error)
 
 static uint64_t last_number;
 
-static bool keep(int fd, const struct addr *address, uint64_t slot, uint64_t number, enum socket_state state)
+static struct socket *keep(int fd, const struct addr *address, uint64_t slot, uint64_t number, enum socket_state state)
 {
     struct socket *s = calloc(1, sizeof *s);
     if (s == NULL)
-        return false;
+        return NULL;
     *s = (struct socket){ .number = number, .address = *address, .slot = slot, .fd = fd, .state = state };
     last_number = number > last_number ? number : last_number;
     list_init(&s->link);
     list_init(&s->holds);
     list_add(&sockets, &s->link);
-    return true;
+    return s;
+}
+
+static const struct socket *find_given(const struct addr *address)
+{
+    LIST_EACH(link, &sockets) {
+        const struct socket *s = OWNER_OF(link, struct socket, link);
+        if (s->given && addr_eq(&s->address, address))
+            return s;
+    }
+    return NULL;
+}
+
+/* Another descriptor of the same socket: its front shares the queue with the others'. */
+static int share(const struct socket *given, uint64_t slot)
+{
+    int fd = fcntl(given->fd, F_DUPFD_CLOEXEC, 0);
+    struct socket *s = fd >= 0 ? keep(fd, &given->address, slot, last_number + 1, SOCKET_OPEN) : NULL;
+    if (s == NULL) {
+        int error = fd >= 0 ? ENOMEM : errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    s->given = s->wanted = true;
+    return 0;
 }
 
 static int add_socket(const struct addr *address, uint64_t slot)
 {
+    const struct socket *given = find_given(address);
+    if (given != NULL)
+        return share(given, slot);
     int fd = bound(address, true);
     if (fd < 0)
         return errno;
-    if (keep(fd, address, slot, last_number + 1, SOCKET_BOUND))
+    if (keep(fd, address, slot, last_number + 1, SOCKET_BOUND) != NULL)
         return 0;
     close(fd);
     return ENOMEM;
 }
 
-bool sockets_adopt(int fd, uint64_t slot, uint64_t number)
+bool sockets_adopt(int fd, uint64_t slot, uint64_t number, bool given)
 {
     struct sockaddr_storage name;
     struct addr address;
@@ -154,7 +182,23 @@ bool sockets_adopt(int fd, uint64_t slot, uint64_t number)
         getsockname(fd, (struct sockaddr *)&name, &name_n) != 0 ||
         !addr_from_sockaddr((struct sockaddr *)&name, &address) || fcntl(fd, F_SETFD, FD_CLOEXEC) != 0)
         return false;
-    return keep(fd, &address, slot, number, SOCKET_OPEN);
+    struct socket *s = keep(fd, &address, slot, number, SOCKET_OPEN);
+    if (s != NULL)
+        s->given = given;
+    return s != NULL;
+}
+
+bool sockets_take_given(int fd)
+{
+    struct sockaddr_storage name;
+    struct addr address;
+    socklen_t n = sizeof name;
+    uint64_t slot = 0;
+    if (getsockname(fd, (struct sockaddr *)&name, &n) != 0 || !addr_from_sockaddr((struct sockaddr *)&name, &address))
+        return false;
+    while (find(&address, slot) != NULL)
+        slot++;
+    return sockets_adopt(fd, slot, last_number + 1, true);
 }
 
 static int prepare_listener(const struct listener_config *l, uint64_t slots, int *turns)
@@ -215,6 +259,15 @@ static void open_socket(struct socket *s)
     s->state = SOCKET_OPEN;
 }
 
+static void remove_socket(struct socket *s)
+{
+    char text[ADDR_TEXT_MAX];
+    if (s->given && s->state == SOCKET_OPEN)
+        log_say(LOG_WARNING, "listen", "%s: opened by the service manager, and no listener of the configuration",
+                addr_text(&s->address, text));
+    s->state = SOCKET_REMOVED;
+}
+
 void sockets_commit(const struct settings *settings)
 {
     uint64_t listener;
@@ -224,7 +277,7 @@ void sockets_commit(const struct settings *settings)
         if (settings_listener(settings, &s->address, &listener))
             open_socket(s);
         else
-            s->state = SOCKET_REMOVED;
+            remove_socket(s);
     }
 }
 

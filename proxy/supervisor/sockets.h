@@ -20,6 +20,7 @@ struct socket {
     uint64_t slot;
     int fd;
     enum socket_state state;
+    bool given;        /* by a service manager: for slots without one it is shared, since nobody here may bind it */
     bool wanted;       /* by settings that are being prepared: a removed one stays until they are in force or dropped */
     struct list holds; /* fronts that accept from it, see assign.h */
 };
@@ -31,7 +32,9 @@ extern struct list sockets;
 bool sockets_prepare(const struct settings *settings, bool patient, struct buf *errors) MUST_CHECK;
 /* A listening socket that a predecessor left to us under that number: it is in use from the next sockets_prepare on, or
  * removed with the next commit. False: it is none, and is left alone. */
-bool sockets_adopt(int fd, uint64_t slot, uint64_t number) MUST_CHECK;
+bool sockets_adopt(int fd, uint64_t slot, uint64_t number, bool given) MUST_CHECK;
+/* The same for one that a service manager opened. */
+bool sockets_take_given(int fd) MUST_CHECK;
 void sockets_abort(void); /* forget what sockets_prepare bound */
 
 /* The settings are in force: listen on what is new, remove what they do not name. assign() comes next. */

@@ -17,6 +17,7 @@
 #include "proxy/supervisor/checker.h"
 #include "proxy/supervisor/control.h"
 #include "proxy/supervisor/files.h"
+#include "proxy/supervisor/given.h"
 #include "proxy/supervisor/handover.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/logger.h"
@@ -203,6 +204,7 @@ static bool set_up(const char *file)
     house.started_ms = loop_now_ms();
     processes_init();
     children_init(&events, house.table_fd);
+    given_adopt();
     handover_adopt();
     tickets_start(12 * HOUR); /* until the configuration says how long */
     files_start(refresh);

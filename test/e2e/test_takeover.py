@@ -163,7 +163,7 @@ if os.fork() == 0:
     os._exit(0)
 os.set_inheritable(ours.fileno(), True)
 words = os.memfd_create("handover", os.MFD_ALLOW_SEALING)
-os.write(words, f"messages={sys.argv[2]} front={ours.fileno()}:{os.getpid()}:0:1 socket=99:0:1 log=98 table=x".encode())
+os.write(words, f"messages={sys.argv[2]} front={ours.fileno()}:{os.getpid()}:0:1 socket=99:0:1:0 log=98 table=x".encode())
 import fcntl
 fcntl.fcntl(words, fcntl.F_ADD_SEALS, 15)
 os.set_inheritable(words, True)

@@ -40,6 +40,11 @@ def take(number=None):
     return found if number else found[0]
 
 
+def low():
+    """One that needs a privilege."""
+    return next(port for port in range(1023, 512, -1) if is_free(port))
+
+
 def is_open(port, address="127.0.0.1"):
     """Does somebody listen there?"""
     try:
