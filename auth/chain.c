@@ -71,17 +71,18 @@ void judging_free(struct judging **pointer)
     if (q == NULL)
         return;
     *pointer = NULL;
-    struct workers *workers = q->at < q->chain->n ? q->chain->verifiers[q->at].workers : NULL;
-    q->abandoned = q->job.work != NULL && workers != NULL && !workers_cancel(workers, &q->job);
+    q->abandoned = q->asked != NULL && !workers_cancel(q->asked->workers, &q->job);
     if (q->abandoned)
         return; /* its thread still reads it */
     judgement_fini(&q->judgement);
+    for (size_t i = 0; i < q->n_places; i++)
+        judgement_fini(&q->places[i]);
     attempt_fini(&q->attempt);
     explicit_bzero(q, sizeof *q);
     free(q);
 }
 
-/* ---- the walk ---- */
+/* ---- asking ---- */
 
 static bool can_judge(const struct verifier *v, const struct attempt *a)
 {
@@ -96,22 +97,16 @@ static bool is_last(const struct judging *q)
     return true;
 }
 
-static void finish(struct judging *q)
+static void log_change(const struct chain *c, struct verifier *v, const struct judgement *j)
 {
-    q->at = q->chain->n;
-    q->job.work = NULL;
-    q->done(q);
-}
-
-static void log_change(struct verifier *v, const struct judgement *j, size_t number)
-{
-    bool down = j->is == JUDGED_DOWN;
+    bool down = j->is == JUDGED_DOWN, verifies = v != &c->directory;
     struct log_line l;
     if (down == v->is_down)
         return;
     v->is_down = down;
-    log_begin(&l, down ? LOG_ERROR : LOG_INFO, "verifier");
-    log_number(&l, "number", (int64_t)number + 1);
+    log_begin(&l, down ? LOG_ERROR : LOG_INFO, verifies ? "verifier" : "directory");
+    if (verifies)
+        log_number(&l, "number", v - c->verifiers + 1);
     log_word(&l, "driver", verifier_driver_names[v->config->driver]);
     log_word(&l, "state", down ? "down" : "up");
     if (down)
@@ -120,29 +115,30 @@ static void log_change(struct verifier *v, const struct judgement *j, size_t num
 }
 
 static void walk_on(struct judging *q);
+static void look_further(struct judging *q);
 
 static void on_judged(struct job *job)
 {
     struct judging *q = OWNER_OF(job, struct judging, job);
-    q->job.work = NULL;
+    struct verifier *asked = q->asked;
+    q->asked = NULL;
     if (q->abandoned) {
         judging_free(&q);
         return;
     }
-    log_change(&q->chain->verifiers[q->at], &q->judgement, q->at);
-    if (q->judgement.is == JUDGED_UNKNOWN) {
+    log_change(q->chain, asked, q->answer);
+    if (asked == &q->chain->directory || q->judgement.is != JUDGED_UNKNOWN) {
+        look_further(q);
+    } else {
         q->at++;
         walk_on(q);
-    } else {
-        finish(q);
     }
 }
 
 static void work(struct job *job, void *of_thread)
 {
     struct judging *q = OWNER_OF(job, struct judging, job);
-    const struct verifier *v = &q->chain->verifiers[q->at];
-    v->kind->judge(v, of_thread, &q->attempt, &q->judgement);
+    q->asked->kind->judge(q->asked, of_thread, &q->attempt, q->answer);
 }
 
 /* Where the judgement costs an account's worth of work, its lane is the account; else any thread will do. */
@@ -154,19 +150,55 @@ static uint64_t lane_of(const struct judging *q, const struct verifier *v)
 }
 
 /* True: its threads have it. */
-static bool ask(struct judging *q, struct verifier *v)
+static bool ask(struct judging *q, struct verifier *v, struct judgement *answer)
 {
-    judgement_fini(&q->judgement);
-    if (v->kind->prepare != NULL && !v->kind->prepare(v, &q->attempt, is_last(q), &q->judgement))
+    judgement_fini(answer);
+    if (v->kind->prepare != NULL && !v->kind->prepare(v, &q->attempt, is_last(q), answer))
         return false;
     q->job.work = work;
     q->job.done = on_judged;
+    q->asked = v;
+    q->answer = answer;
     if (workers_give(v->workers, lane_of(q, v), &q->job))
         return true;
-    q->job.work = NULL;
-    judgement_down(&q->judgement, "too many wait for it");
+    q->asked = NULL;
+    judgement_down(answer, "too many wait for it");
     return false;
 }
+
+/* ---- after the judgement ---- */
+
+/* The directory sees a name, and no credential. */
+static bool ask_directory(struct judging *q, struct span name)
+{
+    struct judgement *answer = &q->places[q->n_places++];
+    struct verifier *directory = &q->chain->directory;
+    secret_wipe(&q->attempt.secret);
+    free(q->attempt.login);
+    q->attempt.login = span_copy(name);
+    if (q->attempt.login == NULL)
+        judgement_down(answer, "memory is short");
+    else if (ask(q, directory, answer))
+        return true;
+    log_change(q->chain, directory, answer);
+    return false;
+}
+
+static void look_further(struct judging *q)
+{
+    bool asks = q->next != NULL && q->chain->directory.kind != NULL;
+    for (;;) {
+        const struct judgement *said = q->n_places > 0 ? &q->places[q->n_places - 1] : &q->judgement;
+        struct span name = asks ? q->next(q, said) : SPAN_NONE;
+        if (name.at == NULL || q->n_places == PLACES_MAX)
+            break;
+        if (ask_directory(q, name))
+            return;
+    }
+    q->done(q);
+}
+
+/* ---- the walk ---- */
 
 static void walk_on(struct judging *q)
 {
@@ -179,13 +211,13 @@ static void walk_on(struct judging *q)
             q->judgement.is = JUDGED_BY_SITE;
             break;
         }
-        if (ask(q, v))
+        if (ask(q, v, &q->judgement))
             return;
-        log_change(v, &q->judgement, q->at);
+        log_change(c, v, &q->judgement);
         if (q->judgement.is != JUDGED_UNKNOWN)
             break;
     }
-    finish(q);
+    look_further(q);
 }
 
 void chain_judge(struct judging *q)
@@ -211,9 +243,9 @@ static bool take_secret(struct verifier *v)
     return secret_set(&v->secret, secret_of_file(bundle_find(v->bundle, v->config->secret_file)));
 }
 
-static bool open_verifier(struct verifier *v, struct buf *why)
+static bool open_verifier(struct verifier *v, const char *name, struct buf *why)
 {
-    struct workers_order order = { .name = "verifier", .owner = v, .begin = v->kind->begin, .end = v->kind->end };
+    struct workers_order order = { .name = name, .owner = v, .begin = v->kind->begin, .end = v->kind->end };
     if (v->kind->judge == NULL)
         return true;
     if (!take_secret(v) || (v->kind->open != NULL && !v->kind->open(v, why)))
@@ -224,19 +256,39 @@ static bool open_verifier(struct verifier *v, struct buf *why)
     return v->workers != NULL;
 }
 
+static bool open_directory(struct chain *c, const struct verifier *like, struct buf *why)
+{
+    const struct config *config = like->house;
+    if (config->directory.driver != DIRECTORY_LDAP)
+        return true;
+    c->directory = *like;
+    c->directory.kind = &find_ldap;
+    c->directory.config = &config->directory.ldap;
+    return open_verifier(&c->directory, "directory", why);
+}
+
+static bool open_verifiers(struct chain *c, const struct verifier *like, struct buf *why)
+{
+    const struct config *config = like->house;
+    bool good = true;
+    for (size_t i = 0; good && i < config->auth.n_verifiers; i++) {
+        struct verifier *v = &c->verifiers[c->n++];
+        *v = *like;
+        v->config = &config->auth.verifiers[i];
+        v->kind = kinds[v->config->driver];
+        c->judges = c->judges || v->config->driver != VERIFIER_SITE;
+        good = open_verifier(v, "verifier", why);
+    }
+    return good;
+}
+
 bool chain_open(struct chain *c, const struct config *config, const struct name_rules *names, struct span bundle,
                 struct buf *why)
 {
-    *c = (struct chain){ .verifiers = calloc(config->auth.n_verifiers + 1, sizeof *c->verifiers), .site_alone = true };
-    bool good = c->verifiers != NULL;
-    for (size_t i = 0; good && i < config->auth.n_verifiers; i++) {
-        const struct verifier_config *of = &config->auth.verifiers[i];
-        c->verifiers[c->n] = (struct verifier){
-            .kind = kinds[of->driver], .config = of, .house = config, .names = names, .bundle = bundle
-        };
-        c->site_alone = c->site_alone && of->driver == VERIFIER_SITE;
-        good = open_verifier(&c->verifiers[c->n++], why);
-    }
+    const struct verifier like = { .house = config, .names = names, .bundle = bundle };
+    *c = (struct chain){ .verifiers = calloc(config->auth.n_verifiers + 1, sizeof *c->verifiers) };
+    bool good = c->verifiers != NULL && open_verifiers(c, &like, why) && open_directory(c, &like, why);
+    c->site_alone = !c->judges && c->directory.kind == NULL;
     if (!good && why->n == 0 && !buf_add_text(why, "memory is short"))
         return false;
     return good;
@@ -257,15 +309,19 @@ void chain_set_accounts(struct chain *c, const struct table *accounts)
             c->verifiers[i].state = (void *)accounts;
 }
 
+static void close_verifier(struct verifier *v)
+{
+    workers_free(&v->workers);
+    if (v->kind != NULL && v->kind->close != NULL)
+        v->kind->close(v);
+    secret_wipe(&v->secret);
+}
+
 void chain_close(struct chain *c)
 {
-    for (size_t i = 0; i < c->n; i++) {
-        struct verifier *v = &c->verifiers[i];
-        workers_free(&v->workers);
-        if (v->kind->close != NULL)
-            v->kind->close(v);
-        secret_wipe(&v->secret);
-    }
+    for (size_t i = 0; i < c->n; i++)
+        close_verifier(&c->verifiers[i]);
+    close_verifier(&c->directory);
     free(c->verifiers);
     *c = (struct chain){ 0 };
 }

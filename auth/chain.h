@@ -6,20 +6,30 @@
 #include "auth/table.h"
 #include "auth/verifier.h"
 
+enum { PLACES_MAX = 2 };
+
 struct chain {
     struct verifier *verifiers;
     size_t n;
-    bool site_alone; /* nothing is judged here */
+    struct verifier directory; /* of directory.driver; kind NULL: it is not asked */
+    bool judges;               /* not only the home site */
+    bool site_alone;           /* nothing is judged here, and nothing asked */
 };
 
-/* An attempt on its way through the chain. */
+/* An attempt on its way through the chain, and what the directory is asked afterwards. */
 struct judging {
     struct job job;
     struct chain *chain;
-    size_t at; /* the verifier that is asked */
+    size_t at;                /* the verifier whose turn it is */
+    struct verifier *asked;   /* it has the job; NULL: nobody */
+    struct judgement *answer; /* where it goes */
     bool abandoned;
     struct attempt attempt;
-    struct judgement judgement;
+    struct judgement judgement, places[PLACES_MAX];
+    size_t n_places;
+    /* What was said, judgement first; gives the name of which the directory is to be asked next, at == NULL: none. May
+     * be NULL. */
+    struct span (*next)(struct judging *q, const struct judgement *said);
     void (*done)(struct judging *q);
     void *owner;
 };

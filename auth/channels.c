@@ -88,7 +88,7 @@ static void channel_end(struct channel *c);
 static bool conclude(struct waiting *w)
 {
     const struct judgement *judged = &w->judging->judgement;
-    inquiry_end(&w->inquiry, judged->is == JUDGED_BY_SITE ? NULL : judged);
+    inquiry_end(&w->inquiry, judged);
     bool sent = send_verdict(w->channel, w->id, &w->inquiry);
     forget_question(w);
     return sent;
@@ -101,6 +101,12 @@ static void on_judged(struct judging *q)
     w->judged = true;
     if (!w->at_once && !conclude(w))
         channel_end(c);
+}
+
+static struct span on_said(struct judging *q, const struct judgement *said)
+{
+    struct waiting *w = q->owner;
+    return inquiry_hears(&w->inquiry, said);
 }
 
 static struct judging *new_judging(const struct waiting *w)
@@ -128,12 +134,14 @@ static bool begin(struct waiting *w)
         forget_question(w);
         return sent;
     }
-    if (w->ask.secret.n == 0) /* a front of another configuration, or a token that is too long for us */
+    if (w->ask.secret.n == 0 &&
+        w->channel->all->chain->judges) /* a front of another configuration, or a token that is too long for us */
         return answer_with(w, VERDICT_UNAVAILABLE, "no_secret");
     w->judging = new_judging(w);
     if (w->judging == NULL)
         return answer_with(w, VERDICT_UNAVAILABLE, "no_memory");
     explicit_bzero((char *)w->ask.secret.at, w->ask.secret.n); /* it has its own */
+    w->judging->next = on_said;
     w->judging->done = on_judged;
     w->judging->owner = w;
     w->at_once = true;

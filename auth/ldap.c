@@ -27,7 +27,7 @@ static bool take_values(LDAP *ld, LDAPMessage *entry, const char *attribute, str
     bool good = true;
     for (size_t i = 0; values != NULL && values[i] != NULL && *n < LDAP_VALUES_MAX && good; i++) {
         buf_init(&to[*n], VALUE_MAX);
-        good = values[i]->bv_len > VALUE_MAX || buf_add(&to[*n], span_bytes(values[i]->bv_val, values[i]->bv_len));
+        good = buf_add(&to[*n], span_bytes(values[i]->bv_val, values[i]->bv_len)); /* or it is over VALUE_MAX */
         *n += 1;
     }
     if (values != NULL)
@@ -47,7 +47,7 @@ static enum ldap_outcome take_entry(LDAP *ld, LDAPMessage *entry, const char *co
     ldap_lib.memfree(dn);
     if (good)
         return LDAP_DONE;
-    judgement_down(j, "memory is short");
+    judgement_down(j, "memory is short, or an attribute is too long");
     return LDAP_FAILED;
 }
 

@@ -27,7 +27,8 @@ void inquiry_init(struct inquiry *q, const struct policy *policy)
     buf_init(&q->mailbox, NAME_BYTES_MAX);
     buf_init(&q->store_name, NAME_BYTES_MAX);
     buf_init(&q->store_login, NAME_BYTES_MAX);
-    buf_init(&q->names_text, SWITCHES_NAMES_MAX);
+    for (size_t i = 0; i < COUNT_OF(q->names_text); i++)
+        buf_init(&q->names_text[i], SWITCHES_NAMES_MAX);
 }
 
 void inquiry_fini(struct inquiry *q)
@@ -36,7 +37,8 @@ void inquiry_fini(struct inquiry *q)
     buf_fini(&q->mailbox);
     buf_fini(&q->store_name);
     buf_fini(&q->store_login);
-    buf_fini(&q->names_text);
+    for (size_t i = 0; i < COUNT_OF(q->names_text); i++)
+        buf_fini(&q->names_text[i]);
 }
 
 /* Ends the question. */
@@ -47,12 +49,17 @@ static bool end(struct inquiry *q, enum verdict_status status, const char *why)
     return false;
 }
 
-static bool take_steps(struct inquiry *q, bool (*const *steps)(struct inquiry *q), size_t n)
+/* What is not granted says no more than it must. */
+static bool pass(struct inquiry *q, bool (*const *steps)(struct inquiry *q), size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!steps[i](q))
-            return false;
-    return true;
+    for (size_t i = 0; i < n && !q->ended; i++)
+        q->ended = !steps[i](q);
+    if (!q->ended)
+        return true;
+    struct msg_verdict *v = &q->verdict;
+    v->site = v->store_name = v->store_login = v->password = SPAN_NONE;
+    v->verified = v->user_full = false;
+    return false;
 }
 
 /* ---- before the judgement ---- */
@@ -115,11 +122,14 @@ bool inquiry_begin(struct inquiry *q, const struct msg_ask *ask)
     static bool (*const steps[])(struct inquiry *) = { check_address, check_name, check_denied };
     q->ask = ask;
     q->verdict = (struct msg_verdict){ .status = VERDICT_OK };
-    q->judged = NULL;
+    q->heard = 0;
+    q->ended = false;
+    q->judged = q->placed[OF_MAILBOX] = q->placed[OF_DELEGATE] = NULL;
+    q->entry = q->delegate = (struct map_entry){ .key = SPAN_NONE };
     q->said = (struct switches){ .user = SPAN_NONE };
     q->has_entry = q->has_delegate = false;
     q->site = NULL;
-    return take_steps(q, steps, COUNT_OF(steps));
+    return pass(q, steps, COUNT_OF(steps));
 }
 
 /* ---- after it ---- */
@@ -147,26 +157,33 @@ static bool is_verified(const struct inquiry *q)
     return q->judged != NULL && q->judged->is == JUDGED_YES;
 }
 
-/* The verifier may know the account by another name: that one is looked up, counted, and denied like any. */
-static bool take_name(struct inquiry *q)
+/* Whoever judges or places an account may know it by another name: that one is looked up, counted, and denied like
+ * any. Whose mailbox it is has then another name too, unless somebody else opens it. */
+static bool rename_to(struct inquiry *q, const char *name, struct buf *to)
 {
-    if (!is_verified(q) || q->judged->name == NULL)
+    if (name == NULL)
         return true;
-    if (!name_canonical(&q->policy->names, span_of(q->judged->name), &q->login))
+    if (!name_canonical(&q->policy->names, span_of(name), to))
         return end(q, VERDICT_UNAVAILABLE, "verifier_name");
+    struct buf *other = to == &q->login ? &q->mailbox : &q->login;
     if (!q->is_delegate) {
-        buf_clear(&q->mailbox);
-        if (!buf_add(&q->mailbox, buf_span(&q->login)))
+        buf_clear(other);
+        if (!buf_add(other, buf_span(to)))
             return end(q, VERDICT_UNAVAILABLE, "no_memory");
     }
     tell_names(q);
     return check_denied(q);
 }
 
-static bool take_options(struct inquiry *q)
+static bool take_name(struct inquiry *q)
 {
-    struct switches_reader reader = { .names = &q->policy->names, .to = &q->said, .text = &q->names_text };
-    struct span words = is_verified(q) ? span_of(q->judged->options) : SPAN_NONE, word;
+    return !is_verified(q) || rename_to(q, q->judged->name, &q->login);
+}
+
+static bool read_words(struct inquiry *q, const char *text, struct switches *to, struct buf *names_text)
+{
+    struct switches_reader reader = { .names = &q->policy->names, .to = to, .text = names_text };
+    struct span words = span_of(text), word;
     const char *expected;
     while (span_word(&words, &word))
         if (switches_read(&reader, word, &expected) != SWITCHES_READ)
@@ -174,24 +191,108 @@ static bool take_options(struct inquiry *q)
     return true;
 }
 
+static bool take_options(struct inquiry *q)
+{
+    return !is_verified(q) || read_words(q, q->judged->options, &q->said, &q->names_text[PLACES]);
+}
+
+static void hear_judgement(struct inquiry *q, const struct judgement *judged)
+{
+    static bool (*const steps[])(struct inquiry *) = { check_judgement, take_name, take_options };
+    q->judged = judged != NULL && judged->is != JUDGED_BY_SITE ? judged : NULL;
+    pass(q, steps, COUNT_OF(steps));
+}
+
+/* ---- the directory ---- */
+
+/* Of whom; a verifier that is a directory may have said it all. */
+static struct span name_to_ask(const struct inquiry *q, size_t place)
+{
+    bool all_said = is_verified(q) && q->judged->is_all && !q->is_delegate;
+    if (q->ended || q->policy->config->directory.driver != DIRECTORY_LDAP || all_said)
+        return SPAN_NONE;
+    return place == OF_MAILBOX ? q->verdict.mailbox : place == OF_DELEGATE ? q->verdict.delegate : SPAN_NONE;
+}
+
+/* As if the map had a line of it. */
+static bool take_entry(struct inquiry *q, enum place place)
+{
+    const struct judgement *said = q->placed[place];
+    struct map_entry *entry = place == OF_MAILBOX ? &q->entry : &q->delegate;
+    if (!rename_to(q, said->name, place == OF_MAILBOX ? &q->mailbox : &q->login))
+        return false;
+    *entry = (struct map_entry){ .site = span_of(said->site), .switches.user = SPAN_NONE };
+    *(place == OF_MAILBOX ? &q->has_entry : &q->has_delegate) = true;
+    return read_words(q, said->options, &entry->switches, &q->names_text[place]);
+}
+
+static bool take_placing(struct inquiry *q, enum place place)
+{
+    switch (q->placed[place]->is) {
+    case JUDGED_YES:
+        return take_entry(q, place);
+    case JUDGED_UNKNOWN:
+        return true;
+    case JUDGED_DENIED:
+        return end(q, VERDICT_DENIED, "denied");
+    case JUDGED_NO:
+        return end(q, VERDICT_REFUSED, "disabled");
+    default:
+        return end(q, VERDICT_UNAVAILABLE, "directory_down");
+    }
+}
+
+static bool take_mailbox(struct inquiry *q)
+{
+    return take_placing(q, OF_MAILBOX);
+}
+
+static bool take_delegate(struct inquiry *q)
+{
+    return take_placing(q, OF_DELEGATE);
+}
+
+struct span inquiry_hears(struct inquiry *q, const struct judgement *said)
+{
+    static bool (*const steps[PLACES])(struct inquiry *) = { take_mailbox, take_delegate };
+    size_t part = q->heard++;
+    if (part == 0) {
+        hear_judgement(q, said);
+    } else if (part <= PLACES) {
+        q->placed[part - 1] = said;
+        pass(q, &steps[part - 1], 1);
+    }
+    return name_to_ask(q, part);
+}
+
+/* ---- all together ---- */
+
 /* The verifier may say where home is; of the mailbox of somebody else it says nothing. */
 static struct span told_site(const struct inquiry *q)
 {
     return is_verified(q) && !q->is_delegate ? span_of(q->judged->site) : SPAN_NONE;
 }
 
-static bool find_entries(struct inquiry *q)
+static bool find_in_map(struct inquiry *q)
 {
     const struct map *map = q->policy->map;
-    bool needed = told_site(q).n == 0;
-    if (map == NULL && needed)
+    if (map == NULL && told_site(q).n == 0)
         return end(q, VERDICT_UNAVAILABLE, "no_map");
-    q->entry = q->delegate = (struct map_entry){ .key = SPAN_NONE };
     q->has_entry = map != NULL && map_find(map, q->verdict.mailbox, &q->entry);
     q->has_delegate = map != NULL && q->is_delegate && map_find(map, q->verdict.delegate, &q->delegate);
-    if (!q->has_entry && needed)
-        return end(q, VERDICT_REFUSED, "unknown");
     return true;
+}
+
+static bool find_entries(struct inquiry *q)
+{
+    bool needed = told_site(q).n == 0;
+    if (q->policy->config->directory.driver == DIRECTORY_FILE && !find_in_map(q))
+        return false;
+    if (!needed || q->has_entry)
+        return true;
+    if (q->policy->config->directory.driver == DIRECTORY_LDAP && q->placed[OF_MAILBOX] == NULL)
+        return end(q, VERDICT_UNAVAILABLE, "directory_not_asked");
+    return end(q, VERDICT_REFUSED, "unknown");
 }
 
 /* Who opens the mailbox of another must be somebody here, and be granted it. */
@@ -253,20 +354,33 @@ static bool expand(struct inquiry *q, const struct map_entry *entry, struct span
     return name_expand(format, canonical, typed, to) || end(q, VERDICT_REFUSED, "name");
 }
 
-/* The verifier's own word for the login goes before that of the map. */
-static bool is_told(const struct inquiry *q, struct buf *to)
+/* A name as it is, no format. */
+static bool take_told(struct inquiry *q, const char *name, struct buf *to)
 {
-    struct span name = is_verified(q) ? span_of(q->judged->store_name) : SPAN_NONE;
     buf_clear(to);
-    return name.n > 0 && buf_add(to, name);
+    return buf_add_text(to, name) || end(q, VERDICT_UNAVAILABLE, "verifier_name");
 }
 
+static const char *told_by_verifier(const struct inquiry *q)
+{
+    return is_verified(q) ? q->judged->store_name : NULL;
+}
+
+static const char *told_by_directory(const struct inquiry *q, enum place place)
+{
+    return q->placed[place] != NULL ? q->placed[place]->store_name : NULL;
+}
+
+/* The verifier's own word for the login goes before that of the directory. */
 static bool make_store_name(struct inquiry *q)
 {
-    bool told = !q->is_delegate && is_told(q, &q->store_name);
-    if (!told && q->said.user.at != NULL && !q->is_delegate)
+    const char *told = q->is_delegate ? NULL : told_by_verifier(q);
+    bool said = q->said.user.at != NULL && !q->is_delegate;
+    if (told == NULL && !said)
+        told = told_by_directory(q, OF_MAILBOX);
+    if (told == NULL && said)
         q->entry.switches.user = q->said.user;
-    if (!told && !expand(q, &q->entry, q->verdict.mailbox, &q->store_name))
+    if (!(told != NULL ? take_told(q, told, &q->store_name) : expand(q, &q->entry, q->verdict.mailbox, &q->store_name)))
         return false;
     q->verdict.store_name = buf_span(&q->store_name);
     return true;
@@ -278,9 +392,13 @@ static bool make_store_login(struct inquiry *q)
     struct map_entry here = q->delegate;
     if (!q->is_delegate)
         return true;
-    if (!q->has_delegate || !span_eq(q->delegate.site, q->entry.site))
+    const char *told = told_by_verifier(q);
+    bool at_home = q->has_delegate && span_eq(q->delegate.site, q->entry.site);
+    if (!at_home)
         here.switches.user = SPAN_NONE;
-    if (!is_told(q, &q->store_login) && !expand(q, &here, q->verdict.delegate, &q->store_login))
+    if (told == NULL && at_home)
+        told = told_by_directory(q, OF_DELEGATE);
+    if (!(told != NULL ? take_told(q, told, &q->store_login) : expand(q, &here, q->verdict.delegate, &q->store_login)))
         return false;
     q->verdict.store_login = buf_span(&q->store_login);
     return true;
@@ -315,13 +433,10 @@ static bool look_at_user(struct inquiry *q)
 void inquiry_end(struct inquiry *q, const struct judgement *judged)
 {
     static bool (*const steps[])(struct inquiry *) = {
-        check_judgement, take_name,   take_options,    find_entries,     check_delegate, check_switches,
-        find_site,       check_judge, make_store_name, make_store_login, look_at_user,
+        find_entries, check_delegate,  check_switches,   find_site,
+        check_judge,  make_store_name, make_store_login, look_at_user,
     };
-    q->judged = judged;
-    if (take_steps(q, steps, COUNT_OF(steps)))
-        return;
-    struct msg_verdict *v = &q->verdict;
-    v->site = v->store_name = v->store_login = v->password = SPAN_NONE;
-    v->verified = v->user_full = false;
+    if (q->heard == 0)
+        hear_judgement(q, judged);
+    pass(q, steps, COUNT_OF(steps));
 }

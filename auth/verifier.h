@@ -39,6 +39,7 @@ struct judgement {
     char *store_name;       /* the name at the store */
     char *options;          /* words as in switches.h */
     struct secret password; /* for the store, in place of the client's */
+    bool is_all;            /* said by a directory that knows the home too: no other need be asked */
 };
 
 void judgement_fini(struct judgement *j); /* wipes; j is empty and usable again */
@@ -74,6 +75,9 @@ struct verifier_kind {
 };
 
 extern const struct verifier_kind verify_site, verify_file, verify_http, verify_oauth, verify_ldap;
+
+/* No verifier: it only says what is known of a name (directory.driver). JUDGED_YES: that it is somebody. */
+extern const struct verifier_kind find_ldap;
 
 /* The site that a verifier means by a value of its own: by the table of its options (`sites`), a site of that name, or
  * the site that has this host, and port if one is given (0: any), among its back ends. NULL: none. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "auth/http.h"
+#include "auth/verify_http.h"
 
 enum { ESCAPED_MAX = 3 * SASL_PASSWORD_MAX + 64 };
 
@@ -38,7 +38,7 @@ static bool add_user(struct http_question *q, const struct verifier *v, const st
     return good;
 }
 
-static bool compose(struct http_question *q, const struct verifier *v, const struct attempt *a)
+bool auth_http_compose(struct http_question *q, const struct verifier *v, const struct attempt *a)
 {
     char client[ADDR_TEXT_MAX], number[16];
     snprintf(number, sizeof number, "%u", a->number);
@@ -55,7 +55,7 @@ static bool compose(struct http_question *q, const struct verifier *v, const str
 
 static bool keep(char **to, struct span s)
 {
-    *to = s.n > 0 ? span_copy(s) : NULL;
+    *to = s.n > 0 && !span_has(s, '\0') ? span_copy(s) : NULL;
     return s.n == 0 || *to != NULL;
 }
 
@@ -96,8 +96,8 @@ static void take_yes(const struct verifier *v, const struct attempt *a, const st
 }
 
 /* SMTP's codes tell a passing trouble (4xx) from a refusal; without one any word but OK is a refusal, as in nginx. */
-static void take_answer(const struct verifier *v, const struct attempt *a, const struct http_answer *answer,
-                        struct judgement *j)
+void auth_http_read(const struct verifier *v, const struct attempt *a, const struct http_answer *answer,
+                    struct judgement *j)
 {
     struct span status = http_answer_header(answer, "Auth-Status");
     struct span code = http_answer_header(answer, "Auth-Error-Code");
@@ -119,10 +119,10 @@ static void judge(const struct verifier *v, void *of_thread, const struct attemp
     struct http_answer answer;
     http_question_init(&q);
     http_answer_init(&answer);
-    if (!compose(&q, v, a))
+    if (!auth_http_compose(&q, v, a))
         judgement_down(j, "the question does not fit");
     else if (http_ask(v, of_thread, &q, &answer, j))
-        take_answer(v, a, &answer, j);
+        auth_http_read(v, a, &answer, j);
     http_answer_fini(&answer);
     http_question_fini(&q);
 }

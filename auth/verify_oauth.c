@@ -2,7 +2,7 @@
  * it is good and whose it is. Only bearer tokens are judged here: XOAUTH2 and OAUTHBEARER (RFC 7628). */
 #include <stdlib.h>
 
-#include "auth/http.h"
+#include "auth/verify_oauth.h"
 
 #if defined HOMEWARD_HAS_CURL && defined HOMEWARD_HAS_JANSSON
 #include <jansson.h>
@@ -28,13 +28,18 @@ static struct {
         "json_" #member, (size_t)((char *)&json.member - (char *)&json)                                                \
     }
 
-static bool open_libraries(struct verifier *v, struct buf *why)
+bool introspection_open(struct buf *why)
 {
     const struct library_symbol symbols[] = {
         SYMBOL(loadb),         SYMBOL(delete),       SYMBOL(object_get), SYMBOL(string_value),
         SYMBOL(string_length), SYMBOL(number_value), SYMBOL(array_size), SYMBOL(array_get),
     };
-    return library_open(LIBRARY, symbols, COUNT_OF(symbols), &json, why) && http_open(v, why);
+    return library_open(LIBRARY, symbols, COUNT_OF(symbols), &json, why);
+}
+
+static bool open_libraries(struct verifier *v, struct buf *why)
+{
+    return introspection_open(why) && http_open(v, why);
 }
 
 /* ---- the question ---- */
@@ -144,7 +149,7 @@ static void take_object(const struct verifier *v, const struct attempt *a, const
         j->is = is_of_account(v, a, claim) ? JUDGED_YES : JUDGED_NO;
 }
 
-static void take_answer(const struct verifier *v, const struct attempt *a, const struct http_answer *answer,
+void introspection_read(const struct verifier *v, const struct attempt *a, const struct http_answer *answer,
                         struct judgement *j)
 {
     if (answer->status != 200) {
@@ -172,13 +177,24 @@ static void judge(const struct verifier *v, void *of_thread, const struct attemp
     if (!compose(&q, v, a, &user, &password))
         judgement_down(j, "the question does not fit");
     else if (http_ask(v, of_thread, &q, &answer, j))
-        take_answer(v, a, &answer, j);
+        introspection_read(v, a, &answer, j);
     buf_fini(&user);
     buf_fini(&password);
     http_answer_fini(&answer);
     http_question_fini(&q);
 }
 #else
+bool introspection_open(struct buf *why)
+{
+    return !buf_add_text(why, "this build has no libcurl or no libjansson");
+}
+
+void introspection_read(const struct verifier *v UNUSED, const struct attempt *a UNUSED,
+                        const struct http_answer *answer UNUSED, struct judgement *j)
+{
+    judgement_down(j, "this build has no libcurl or no libjansson");
+}
+
 static bool open_libraries(struct verifier *v UNUSED, struct buf *why)
 {
     return !buf_add_text(why, "this build has no libcurl or no libjansson");

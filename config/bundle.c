@@ -76,21 +76,24 @@ static bool uses_tls(const struct verifier_config *v)
     return v->starttls;
 }
 
+static void need_for_verifier(struct needs *needs, const struct config *config, const struct verifier_config *v,
+                              const char *secret_option, const char *ca_option)
+{
+    const char *ca = v->ca_file[0] != '\0' ? v->ca_file : config->tls.ca_file;
+    if (v->secret_file[0] != '\0')
+        add_need(needs,
+                 &(struct need){ v->secret_file, secret_option, .secret = true, .file = v->file, .line = v->line });
+    if (uses_tls(v))
+        add_need(needs, &(struct need){ ca, ca_option, .file = v->file, .line = v->line });
+}
+
 static void need_for_auth(struct needs *needs, const struct config *config)
 {
-    for (size_t i = 0; i < config->auth.n_verifiers; i++) {
-        const struct verifier_config *v = &config->auth.verifiers[i];
-        const char *ca = v->ca_file[0] != '\0' ? v->ca_file : config->tls.ca_file;
-        if (v->secret_file[0] != '\0')
-            add_need(needs, &(struct need){ .path = v->secret_file,
-                                            .option = "auth.verifiers.secret_file",
-                                            .secret = true,
-                                            .file = v->file,
-                                            .line = v->line });
-        if (uses_tls(v))
-            add_need(needs, &(struct need){
-                                .path = ca, .option = "auth.verifiers.ca_file", .file = v->file, .line = v->line });
-    }
+    for (size_t i = 0; i < config->auth.n_verifiers; i++)
+        need_for_verifier(needs, config, &config->auth.verifiers[i], "auth.verifiers.secret_file",
+                          "auth.verifiers.ca_file");
+    if (config->directory.driver == DIRECTORY_LDAP)
+        need_for_verifier(needs, config, &config->directory.ldap, "directory.secret_file", "directory.ca_file");
 }
 
 /* For the logins of checks: the same trust as the fronts have. */
@@ -111,7 +114,7 @@ static void need_for_backends(struct needs *needs, const struct config *config)
 /* False only when memory is short; needs->at is the caller's to free. */
 static bool find_needs(const struct config *config, unsigned roles, struct needs *needs)
 {
-    size_t most = 2 * config->tls.n_certificates + 4 * config->n_sites + 2 * config->auth.n_verifiers + 1;
+    size_t most = 2 * config->tls.n_certificates + 4 * config->n_sites + 2 * config->auth.n_verifiers + 3;
     *needs = (struct needs){ .at = calloc(most, sizeof *needs->at) };
     if (needs->at == NULL)
         return false;

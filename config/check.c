@@ -183,6 +183,7 @@ void check_config(const struct config *config, struct report *report)
     check_auth(&k);
     check_settings(&k);
     bool on = config->protocols[IMAP].on || config->protocols[POP3].on;
-    if (on && config->directory.path[0] == '\0' && report_line(report, &config->directory.path) == 0)
+    bool needs_map = on && config->directory.driver == DIRECTORY_FILE;
+    if (needs_map && config->directory.path[0] == '\0' && report_line(report, &config->directory.path) == 0)
         report_error(report, 0, "directory.path: missing, expected the path of the directory map");
 }

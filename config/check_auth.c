@@ -11,12 +11,13 @@ enum { WHERE_MAX = 96 };
 struct verifier_check {
     const struct check *k;
     const struct verifier_config *v;
+    const void *whole;     /* whose line stands for what is missing */
     char where[WHERE_MAX]; /* auth.verifiers[0] */
 };
 
 static int line_of(const struct verifier_check *c, const void *field)
 {
-    return check_line(c->k, field, c->v);
+    return check_line(c->k, field, c->whole);
 }
 
 /* --- one verifier --- */
@@ -53,7 +54,7 @@ static void check_strings(const struct verifier_check *c)
             report_error(c->k->report, line_of(c, field), "%s.%s: found with driver = \"%s\", expected it without",
                          c->where, strings[i].name, verifier_driver_names[c->v->driver]);
         if ((strings[i].needed & driver) != 0 && *field[0] == '\0')
-            report_error(c->k->report, line_of(c, c->v), "%s.%s: missing, expected with driver = \"%s\"", c->where,
+            report_error(c->k->report, line_of(c, c->whole), "%s.%s: missing, expected with driver = \"%s\"", c->where,
                          strings[i].name, verifier_driver_names[c->v->driver]);
     }
 }
@@ -92,7 +93,7 @@ static void check_urls(const struct verifier_check *c)
 {
     bool asks = c->v->driver == VERIFIER_HTTP || c->v->driver == VERIFIER_OAUTH || c->v->driver == VERIFIER_LDAP;
     if (asks && c->v->urls.n == 0)
-        report_error(c->k->report, line_of(c, c->v), "%s.urls: missing, expected whom to ask", c->where);
+        report_error(c->k->report, line_of(c, c->whole), "%s.urls: missing, expected whom to ask", c->where);
     if (!asks && c->v->urls.n > 0)
         report_error(c->k->report, line_of(c, &c->v->urls), "%s.urls: found with driver = \"%s\", expected it without",
                      c->where, verifier_driver_names[c->v->driver]);
@@ -107,7 +108,7 @@ static void check_secret(const struct verifier_check *c)
     bool named = v->secret_header[0] != '\0' || v->client_id[0] != '\0' || v->bind_dn[0] != '\0';
     bool asks = v->driver == VERIFIER_HTTP || v->driver == VERIFIER_OAUTH || v->driver == VERIFIER_LDAP;
     if (asks && named && v->secret_file[0] == '\0')
-        report_error(c->k->report, line_of(c, v), "%s.secret_file: missing, expected the secret of %s", c->where,
+        report_error(c->k->report, line_of(c, c->whole), "%s.secret_file: missing, expected the secret of %s", c->where,
                      v->secret_header[0] != '\0' ? "secret_header"
                      : v->client_id[0] != '\0'   ? "client_id"
                                                  : "bind_dn");
@@ -159,6 +160,14 @@ static void check_values(const struct verifier_check *c)
     }
 }
 
+/* A directory that is asked for homes must have them somewhere. */
+static void check_site_attribute(const struct verifier_check *c)
+{
+    if (c->v->site_attribute[0] == '\0')
+        report_error(c->k->report, line_of(c, c->whole),
+                     "%s.site_attribute: missing, expected where the home of a mailbox stands", c->where);
+}
+
 /* --- the chain --- */
 
 static void check_place(const struct verifier_check *c, size_t i)
@@ -166,18 +175,18 @@ static void check_place(const struct verifier_check *c, size_t i)
     const struct config *config = c->k->config;
     const struct verifier_config *all = config->auth.verifiers;
     if (c->v->driver == VERIFIER_SITE && i + 1 < config->auth.n_verifiers)
-        report_error(c->k->report, line_of(c, c->v),
+        report_error(c->k->report, line_of(c, c->whole),
                      "%s: driver = \"site\" found before others, expected it last: it judges whoever it is asked for",
                      c->where);
     for (size_t before = 0; c->v->driver == VERIFIER_FILE && before < i; before++)
         if (all[before].driver == VERIFIER_FILE)
-            report_error(c->k->report, line_of(c, c->v), "%s: driver = \"file\" found again, expected one file of all",
-                         c->where);
+            report_error(c->k->report, line_of(c, c->whole),
+                         "%s: driver = \"file\" found again, expected one file of all", c->where);
 }
 
 static void check_verifier(const struct check *k, size_t i)
 {
-    struct verifier_check c = { .k = k, .v = &k->config->auth.verifiers[i] };
+    struct verifier_check c = { .k = k, .v = &k->config->auth.verifiers[i], .whole = &k->config->auth.verifiers[i] };
     snprintf(c.where, sizeof c.where, "auth.verifiers[%zu]", i);
     check_strings(&c);
     check_urls(&c);
@@ -185,6 +194,34 @@ static void check_verifier(const struct check *k, size_t i)
     check_filter(&c);
     check_values(&c);
     check_place(&c, i);
+}
+
+/* --- the directory --- */
+
+static void check_map_options(const struct check *k)
+{
+    const struct config *config = k->config;
+    int line = report_line(k->report, &config->directory.path);
+    if (config->directory.path[0] != '\0' && line > 0)
+        report_error(k->report, line, "directory.path: found with driver = \"ldap\", expected it without");
+}
+
+static void check_directory(const struct check *k)
+{
+    const struct verifier_config *ldap = &k->config->directory.ldap;
+    struct verifier_check c = { .k = k, .v = ldap, .whole = &k->config->directory.driver, .where = "directory" };
+    if (k->config->directory.driver == DIRECTORY_LDAP) {
+        check_map_options(k);
+        check_strings(&c);
+        check_urls(&c);
+        check_secret(&c);
+        check_filter(&c);
+        check_values(&c);
+        check_site_attribute(&c);
+    } else if (ldap->urls.n > 0) {
+        report_error(k->report, line_of(&c, &ldap->urls),
+                     "directory.urls: found with driver = \"file\", expected it with driver = \"ldap\"");
+    }
 }
 
 static bool has_verifier(const struct check *k, unsigned drivers)
@@ -268,6 +305,7 @@ void check_auth(const struct check *k)
 {
     for (size_t i = 0; i < k->config->auth.n_verifiers; i++)
         check_verifier(k, i);
+    check_directory(k);
     for (size_t i = 0; i < k->config->n_sites; i++) {
         const struct site_config *s = &k->config->sites[i];
         if (s->credentials == CREDENTIALS_MASTER)

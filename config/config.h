@@ -30,7 +30,7 @@ enum client_info { CLIENT_INFO_AUTO, CLIENT_INFO_OFF, CLIENT_INFO_PROXY2 };
 enum affinity { AFFINITY_MAILBOX, AFFINITY_NONE };
 enum site_credentials { CREDENTIALS_CLIENT /* the site gets what the client gave */, CREDENTIALS_MASTER };
 enum master_form { MASTER_AUTHZID, MASTER_STAR };
-enum directory_driver { DIRECTORY_FILE };
+enum directory_driver { DIRECTORY_FILE, DIRECTORY_LDAP };
 enum verifier_driver {
     VERIFIER_SITE /* the home site judges */,
     VERIFIER_FILE,
@@ -240,8 +240,9 @@ struct config {
     size_t n_sites;
     struct {
         enum directory_driver driver;
-        const char *path; /* absolute; "" only when no protocol is on */
+        const char *path; /* absolute; "" only when no protocol is on, and with DIRECTORY_LDAP */
         int64_t max_loss_percent;
+        struct verifier_config ldap; /* DIRECTORY_LDAP: whom to ask, as VERIFIER_LDAP has it */
     } directory;
     struct {
         struct verifier_config *verifiers; /* at least one */

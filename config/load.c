@@ -211,11 +211,23 @@ static void complete_servers(struct settings_config *settings)
     }
 }
 
+/* It has not all the options of a verifier. */
+static void complete_directory(struct config *config)
+{
+    struct verifier_config *v = &config->directory.ldap;
+    v->path = v->user_format = v->secret_header = v->client_id = v->name_claim = v->scope = v->audience = "";
+    if (config->directory.driver == DIRECTORY_LDAP) {
+        v->driver = VERIFIER_LDAP;
+        complete_verifier(v);
+    }
+}
+
 static void complete(struct config *config, const struct report *report)
 {
     complete_servers(&config->settings);
     for (size_t i = 0; i < config->auth.n_verifiers; i++)
         complete_verifier(&config->auth.verifiers[i]);
+    complete_directory(config);
     static const uint16_t ports[PROTOCOLS][2] = {
         [IMAP] = {143,  993},
           [POP3] = { 110, 995}

@@ -25,7 +25,9 @@
 
 /* By hand: clang-format 14 dies of these tables. */
 /* clang-format off */
-static const struct choice directory_drivers[] = { { "file", DIRECTORY_FILE, NULL }, { 0 } };
+static const struct choice directory_drivers[] = {
+    { "file", DIRECTORY_FILE, NULL }, { "ldap", DIRECTORY_LDAP, LDAP_REFUSED }, { 0 }
+};
 static const struct choice verifier_drivers[] = {
     { "site", VERIFIER_SITE, NULL },
     { "file", VERIFIER_FILE, FILE_REFUSED },
@@ -38,16 +40,6 @@ static const struct choice presets[] = {
     { "none", PRESET_NONE, NULL }, { "openldap", PRESET_OPENLDAP, NULL }, { "ad", PRESET_AD, NULL }, { 0 }
 };
 
-static const struct option directory_rows[] = {
-    { "driver", KIND_CHOICE, 0, AUTH, FIELD(struct config, directory.driver), .normal = "file",
-      .choices = directory_drivers, .help = "A text file." },
-    { "path", KIND_PATH, 0, AUTH, FIELD(struct config, directory.path), .normally = "none; needed by imap and pop3",
-      .help = "The map." },
-    { "max_loss_percent", KIND_INT, 0, AUTH, FIELD(struct config, directory.max_loss_percent), .most = 100,
-      .normal = "10", .help = "A changed map that has lost more of its entries than this is not taken." },
-};
-const struct section directory_section = { ROWS(directory_rows), .help = "Which mailbox lives at which site." };
-
 static const struct option value_rows[] = {
     { "value", KIND_STRING, OPTION_REQUIRED, AUTH, FIELD(struct value_config, value), .rule = &rule_text,
       .help = "What the verifier says; * stands for any text, and letters are the same in any case." },
@@ -56,6 +48,27 @@ static const struct option value_rows[] = {
 };
 static const struct section value_section = { ROWS(value_rows), .item_bytes = sizeof(struct value_config),
                                               .items_max = 1 };
+
+/* What an LDAP directory is asked, by the verifier and by directory.driver. OF(member): where it is kept. */
+#define LDAP_ROWS(OF, FOR) \
+    { "preset", KIND_CHOICE, 0, AUTH, OF(preset), .normal = "none", .choices = presets, \
+      .help = FOR "usual settings of OpenLDAP or Active Directory for what is left out here." }, \
+    { "starttls", KIND_BOOL, 0, AUTH, OF(starttls), .normal = "false", \
+      .help = FOR "protect ldap:// by StartTLS. Without it only loopback addresses may be asked by ldap://." }, \
+    { "bind_dn", KIND_STRING, 0, AUTH, OF(bind_dn), .rule = &rule_text, \
+      .help = FOR "who searches; without one, anybody." }, \
+    { "base", KIND_STRING, 0, AUTH, OF(base), .rule = &rule_text, .help = FOR "where accounts are." }, \
+    { "filter", KIND_STRING, 0, AUTH, OF(filter), .rule = &rule_text, \
+      .help = FOR "what finds one account: %u stands for its canonical name, %n for the local part, %d for the " \
+              "domain." }, \
+    { "name_attribute", KIND_STRING, 0, AUTH, OF(name_attribute), .rule = &rule_word_or_none, \
+      .help = FOR "the account's own name, which is used instead of the one that was asked for; of several values the first." }, \
+    { "site_attribute", KIND_STRING, 0, AUTH, OF(site_attribute), .rule = &rule_word_or_none, \
+      .help = FOR "where the mailbox lives, as sites below says, or by the name of a site or of a host of one." }, \
+    { "user_attribute", KIND_STRING, 0, AUTH, OF(user_attribute), .rule = &rule_word_or_none, \
+      .help = FOR "the name at the store." }, \
+    { "options_attribute", KIND_STRING, 0, AUTH, OF(options_attribute), .rule = &rule_word_or_none, \
+      .help = FOR "options of the account as in the directory map, such as protocols=imap." }
 
 #define VERIFIER(member) FIELD(struct verifier_config, member)
 static const struct option verifier_rows[] = {
@@ -86,24 +99,7 @@ static const struct option verifier_rows[] = {
       .help = "oauth: words that the token's scope must have." },
     { "audience", KIND_STRING, 0, AUTH, VERIFIER(audience), .rule = &rule_text,
       .help = "oauth: what the token must be meant for (aud)." },
-    { "preset", KIND_CHOICE, 0, AUTH, VERIFIER(preset), .normal = "none", .choices = presets,
-      .help = "ldap: usual settings of OpenLDAP or Active Directory for what is left out here." },
-    { "starttls", KIND_BOOL, 0, AUTH, VERIFIER(starttls), .normal = "false",
-      .help = "ldap: protect ldap:// by StartTLS. Without it only loopback addresses may be asked by ldap://." },
-    { "bind_dn", KIND_STRING, 0, AUTH, VERIFIER(bind_dn), .rule = &rule_text,
-      .help = "ldap: who searches; without one, anybody." },
-    { "base", KIND_STRING, 0, AUTH, VERIFIER(base), .rule = &rule_text, .help = "ldap: where accounts are." },
-    { "filter", KIND_STRING, 0, AUTH, VERIFIER(filter), .rule = &rule_text,
-      .help = "ldap: what finds one account: %u stands for its canonical name, %n for the local part, %d for the "
-              "domain." },
-    { "name_attribute", KIND_STRING, 0, AUTH, VERIFIER(name_attribute), .rule = &rule_word_or_none,
-      .help = "ldap: the account's own name, which is used instead of the one that was asked for; of several values the first." },
-    { "site_attribute", KIND_STRING, 0, AUTH, VERIFIER(site_attribute), .rule = &rule_word_or_none,
-      .help = "ldap: where the mailbox lives, as sites below says, or by the name of a site or of a host of one." },
-    { "user_attribute", KIND_STRING, 0, AUTH, VERIFIER(user_attribute), .rule = &rule_word_or_none,
-      .help = "ldap: the name at the store." },
-    { "options_attribute", KIND_STRING, 0, AUTH, VERIFIER(options_attribute), .rule = &rule_word_or_none,
-      .help = "ldap: options of the account as in the directory map, such as protocols=imap." },
+    LDAP_ROWS(VERIFIER, "ldap: "),
     { "sites", KIND_LIST, VERIFIER(sites), WITH(struct verifier_config, n_sites), .most = 4096,
       .section = &value_section,
       .help = "http, ldap: what its words for a home (Auth-Server, site_attribute) mean here." },
@@ -113,6 +109,34 @@ static const struct section verifier_section = { ROWS(verifier_rows),
                                                  .line_at = offsetof(struct verifier_config, line),
                                                  .file_at = offsetof(struct verifier_config, file),
                                                  .items_max = 1 };
+
+#define DIRECTORY(member) FIELD(struct config, directory.ldap.member)
+static const struct option directory_rows[] = {
+    { "driver", KIND_CHOICE, 0, AUTH, FIELD(struct config, directory.driver), .normal = "file",
+      .choices = directory_drivers,
+      .help = "file: a text file (path). ldap: a directory that is asked at each login (urls, base, filter); a verifier "
+              "ldap that finds the home with the account asks once for both." },
+    { "path", KIND_PATH, 0, AUTH, FIELD(struct config, directory.path),
+      .normally = "none; needed by imap and pop3 with driver = \"file\"", .help = "file: the map." },
+    { "max_loss_percent", KIND_INT, 0, AUTH, FIELD(struct config, directory.max_loss_percent), .most = 100,
+      .normal = "10", .help = "file: a changed map that has lost more of its entries than this is not taken." },
+    { "urls", KIND_STRINGS, 0, AUTH, DIRECTORY(urls), .most = 16, .rule = &rule_url, .help = "ldap: whom to ask." },
+    { "ca_file", KIND_PATH, 0, AUTH, DIRECTORY(ca_file), .normally = "that of tls.ca_file",
+      .help = "ldap: the CAs whose certificates prove it." },
+    { "timeout_ms", KIND_INT, 0, AUTH, DIRECTORY(timeout_ms), .least = 10, .most = 60000, .normal = "5000",
+      .help = "ldap: how long one step may take; then it is down." },
+    { "threads", KIND_INT, 0, AUTH, DIRECTORY(threads), .most = 64, .normally = "8",
+      .help = "ldap: questions at the same time." },
+    { "secret_file", KIND_PATH, 0, AUTH, DIRECTORY(secret_file),
+      .help = "ldap: the file whose first line is the password of bind_dn." },
+    LDAP_ROWS(DIRECTORY, "ldap: "),
+    { "sites", KIND_LIST, DIRECTORY(sites), WITH(struct config, directory.ldap.n_sites), .most = 4096,
+      .section = &value_section, .help = "ldap: what the values of site_attribute mean here." },
+};
+const struct section directory_section = { ROWS(directory_rows),
+                                           .line_at = offsetof(struct config, directory.ldap.line),
+                                           .file_at = offsetof(struct config, directory.ldap.file),
+                                           .help = "Which mailbox lives at which site." };
 
 static const struct option auth_rows[] = {
     { "verifiers", KIND_LIST, FIELD(struct config, auth.verifiers), WITH(struct config, auth.n_verifiers), .least = 1,

@@ -49,6 +49,11 @@ static void show_map(const json_t *main_row, const json_t *auth)
 {
     const json_t *map = json_object_get(main_row, "map");
     int64_t age = (int64_t)time(NULL) - number_of(map, "written_s");
+    if (text_of(map, "asked")[0] != '\0') {
+        printf("directory     ");
+        show_text(text_of(map, "asked"));
+        return;
+    }
     printf("map           %lld entries, ", (long long)number_of(auth, "map_entries"));
     show_text(text_of(map, "file"));
     if (number_of(map, "written_s") > 0) {

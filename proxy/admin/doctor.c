@@ -132,6 +132,10 @@ static void look_at_map(struct doctor *d)
 {
     struct stat is;
     struct map map;
+    if (d->config->directory.driver == DIRECTORY_LDAP) {
+        say(d, OK, "map", "none: %s is asked at each login", d->config->directory.ldap.urls.at[0]);
+        return;
+    }
     if (stat(d->config->directory.path, &is) != 0 || !map_open(&map, buf_span(&d->checked->map)))
         return; /* the check has said why */
     int64_t days = ((int64_t)time(NULL) - (int64_t)is.st_mtime) / DAY_S;

@@ -120,6 +120,11 @@ static void tell_entry(struct explanation *x)
 {
     char line[MAP_LINE_MAX + 2];
     struct map_entry entry;
+    if (x->config->directory.driver == DIRECTORY_LDAP) {
+        answer_say(&x->answer, "map_written", "directory", "%s; this dry run does not ask it",
+                   x->config->directory.ldap.urls.at[0]);
+        return;
+    }
     tell_generation(x);
     if (x->verdict.mailbox.n == 0 || !map_find(&x->map, x->verdict.mailbox, &entry)) {
         answer_say(&x->answer, "entry_problem", "map entry", "none: no line for this mailbox, its domain, or \"*\"");
@@ -216,15 +221,16 @@ static void tell_site(struct explanation *x)
 static const struct {
     const char *why, *text;
 } reasons[] = {
-    {"network",       "networks= in the map does not let this mailbox in from there (say from where with --from)"},
-    { "name",         "the name cannot be a mailbox, or the store's name cannot be made of it"                   },
-    { "unknown",      "the map has no such mailbox"                                                              },
-    { "protocol_off", "this protocol is switched off for the mailbox, or its site does not serve it"             },
-    { "no_site",      "the map names a site that the configuration does not have"                                },
-    { "no_map",       "there is no map"                                                                          },
-    { "delegate",     "one account asks for the mailbox of another"                                              },
-    { "denied",       "accounts.deny names this account: it never signs in"                                      },
-    { "address_full", "too many sessions from this address"                                                      },
+    {"network",              "networks= in the map does not let this mailbox in from there (say from where with --from)"},
+    { "name",                "the name cannot be a mailbox, or the store's name cannot be made of it"                   },
+    { "unknown",             "the map has no such mailbox"                                                              },
+    { "protocol_off",        "this protocol is switched off for the mailbox, or its site does not serve it"             },
+    { "no_site",             "the map names a site that the configuration does not have"                                },
+    { "no_map",              "there is no map"                                                                          },
+    { "delegate",            "one account asks for the mailbox of another"                                              },
+    { "denied",              "accounts.deny names this account: it never signs in"                                      },
+    { "address_full",        "too many sessions from this address"                                                      },
+    { "directory_not_asked", "where this mailbox lives is known to the directory, which this command does not ask"      },
 };
 
 static const char *reason_text(struct span why)
@@ -242,6 +248,8 @@ static void tell_client_sees(struct explanation *x, bool can_connect)
     buf_init(&words, 1024);
     if (!can_connect)
         answer_say(&x->answer, "client_sees", "client sees", "no connection");
+    else if (span_eq(x->verdict.why, SPAN("directory_not_asked")))
+        answer_say(&x->answer, "client_sees", "client sees", "what directory and store say");
     else if (x->verdict.status == VERDICT_OK)
         answer_say(&x->answer, "client_sees", "client sees", "what the %s to the password",
                    x->config->auth.verifiers[0].driver == VERIFIER_SITE ? "store says" : "verifiers say");

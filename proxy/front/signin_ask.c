@@ -46,7 +46,8 @@ static const char *closed_word(struct span why)
     static const char *const words[] = { "unknown",       "protocol_off",     "delegate",  "name",
                                          "no_map",        "no_site",          "network",   "address_full",
                                          "denied",        "refused",          "throttled", "verifier_down",
-                                         "verifier_name", "verifier_options", "no_secret" };
+                                         "verifier_name", "verifier_options", "no_secret", "disabled",
+                                         "directory_down" };
     for (size_t i = 0; i < COUNT_OF(words); i++)
         if (span_eq(why, span_of(words[i])))
             return words[i];

@@ -75,7 +75,8 @@ static bool see_files(const struct config *config, struct buf *seen)
     size_t n;
     const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH | FOR_BACKENDS, &n);
     const struct verifier_config *file = file_verifier(config);
-    bool good = paths != NULL && files_pack(seen, FILES_MAP, config->directory.path) &&
+    bool good = paths != NULL &&
+                (config->directory.path[0] == '\0' || files_pack(seen, FILES_MAP, config->directory.path)) &&
                 (file == NULL || files_pack(seen, FILES_ACCOUNTS, file->path));
     for (size_t i = 0; good && i < n; i++)
         good = files_pack(seen, FILES_CERTIFICATES, paths[i]);
@@ -143,8 +144,10 @@ static bool check_map(const struct config *config, struct span before, struct ch
     struct buf text;
     buf_init(&text, BLOB_MAX);
     const struct named_file map = { .path = config->directory.path, .option = "directory.path" };
-    bool good = read_text(&map, &text, &r->errors) &&
-                map_compile(config, config->directory.path, buf_span(&text), before, before.n > 0, &r->map, &r->errors);
+    bool is_file = config->directory.driver == DIRECTORY_FILE; /* else the map is empty, and nobody looks into it */
+    bool good = (!is_file || read_text(&map, &text, &r->errors)) &&
+                map_compile(config, config->directory.path, buf_span(&text), before, is_file && before.n > 0, &r->map,
+                            &r->errors);
     buf_fini(&text);
     return good;
 }

@@ -54,6 +54,11 @@ static void write_map(struct json *j, const struct config *config)
 {
     struct stat is;
     json_open(j, "map");
+    if (config->directory.driver == DIRECTORY_LDAP) {
+        json_word(j, "asked", config->directory.ldap.urls.at[0]);
+        json_close(j);
+        return;
+    }
     json_word(j, "file", config->directory.path);
     if (stat(config->directory.path, &is) == 0)
         json_number(j, "written_s", (int64_t)is.st_mtime);

@@ -177,18 +177,21 @@ def test_the_next_url_is_asked_when_one_is_down(mastered, trust, authority):
         second.close()
 
 
+def people_and(authority, folder, people):
+    server = verifiers.Slapd(os.path.join(folder, "slapd"), authority.leaf("store"), people)
+    yield server.start()
+    server.stop()
+
+
 @pytest.fixture
 def slapd(authority, folder):
-    people = "".join([
+    yield from people_and(authority, folder, "".join([
         verifiers.person("anna", "secret", mailOption=["sessions=3", "protocols=imap"]), verifiers.person("bert", "secret", mailHost="store-7.demo.test"),
         verifiers.person("carl", "secret", mail="alias@demo.test"), verifiers.person("dora", "secret", mailOption="opens=info@demo.test"),
         verifiers.ad_user("eve", "secret", proxyAddresses=["SMTP:eve@demo.test", "smtp:e.v.e@demo.test"]),
         verifiers.ad_user("boss", "secret", rid=500), verifiers.ad_user("visitor", "secret", rid=501), verifiers.ad_user("gone", "secret", control=514),
         verifiers.ad_user("moved", "secret", userPrincipalName="bert@demo.test", proxyAddresses="smtp:moved@demo.test",
-                          msExchHomeServerName="/o=Demo/ou=AG/cn=Configuration/cn=Servers/cn=MAIL1")])
-    server = verifiers.Slapd(os.path.join(folder, "slapd"), authority.leaf("store"), people)
-    yield server.start()
-    server.stop()
+                          msExchHomeServerName="/o=Demo/ou=AG/cn=Configuration/cn=Servers/cn=MAIL1")]))
 
 
 def directory(slapd, authority, folder, which, **more):

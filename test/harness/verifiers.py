@@ -148,8 +148,9 @@ olcAttributeTypes: ( 1.2.840.113556.1.4.146 NAME 'objectSid' EQUALITY octetStrin
 olcAttributeTypes: ( 1.2.840.113556.1.2.210 NAME 'proxyAddresses' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 olcAttributeTypes: ( 1.2.840.113556.1.4.782 NAME 'objectCategory' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 olcAttributeTypes: ( 1.2.840.113556.1.4.7000.102.48 NAME 'msExchHomeServerName' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+olcAttributeTypes: ( 1.2.840.113556.1.2.244 NAME 'homeMDB' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
 olcObjectClasses: ( 1.3.6.1.4.1.99999.2.1 NAME 'mailAccount' SUP top AUXILIARY MAY ( mailHost $ mailOption ) )
-olcObjectClasses: ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL MAY ( userPrincipalName $ sAMAccountName $ userAccountControl $ objectSid $ proxyAddresses $ objectCategory $ msExchHomeServerName ) )
+olcObjectClasses: ( 1.2.840.113556.1.5.9 NAME 'user' SUP inetOrgPerson STRUCTURAL MAY ( userPrincipalName $ sAMAccountName $ userAccountControl $ objectSid $ proxyAddresses $ objectCategory $ msExchHomeServerName $ homeMDB ) )
 """
 
 CONFIG = """\
@@ -216,6 +217,14 @@ class Slapd:
         status, output = processes.run([program, where, "-F", os.path.join(self.folder, "config"), "-l", path])
         if status != 0:
             raise processes.Failure(f"slapadd: {output}")
+
+    def add_person(self, entry):
+        """LDIF, while it does not run."""
+        was_running = self.process is not None
+        self.stop()
+        self.add("more", entry, "-bdc=demo,dc=test")
+        if was_running:
+            self.start()
 
     @property
     def urls(self):

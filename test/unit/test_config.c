@@ -156,7 +156,8 @@ static void test_bad_options(void **state UNUSED)
          AT "1: dns.servers[0]: \"ns.example\" found, expected an IP address, or one with a port as in "
              "\"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"\n" AT "1: dns.servers[2]: \"[::1]\" found, expected an IP "
              "address, or one with a port as in \"192.0.2.53:5353\" or \"[2001:db8::53]:5353\"\n"                                                                                              },
-        { "directory = { driver = \"ldap\"; };",                                                          AT "1: directory.driver: \"ldap\" found, expected \"file\"\n"                        },
+        { "directory = { driver = \"sql\"; };",
+         AT "1: directory.driver: \"sql\" found, expected \"file\" or \"ldap\"\n"                                                                                                              },
         { "auth = { verifiers = ( { driver = \"imap\"; } ); };",
          AT "1: auth.verifiers[0].driver: \"imap\" found, expected \"site\", \"file\", \"http\", \"oauth\" or "
              "\"ldap\"\n"                                                                                                                                                                      },
