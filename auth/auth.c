@@ -18,6 +18,7 @@ struct auth {
     struct policy policy;
     struct mapped map;
     struct chain chain;
+    struct penalties penalties;
     struct span accounts_bytes;
     struct table accounts; /* of the verifier "file" */
     struct channels channels;
@@ -172,12 +173,22 @@ static void on_main_message(void *owner, struct message *m)
         handlers[m->type](owner, m);
 }
 
+static bool open_penalties(struct auth *auth, const struct role *role)
+{
+    bool shared;
+    if (!penalties_open(&auth->penalties, role->config, role->state_fd, &shared))
+        return false;
+    if (!shared)
+        log_say(LOG_WARNING, "auth", "no shared memory: penalties and known addresses die with this process");
+    return true;
+}
+
 /* What it cannot do without: main gives the sentence to the admin. */
 static bool start(struct auth *auth, struct role *role)
 {
     struct buf why;
     buf_init(&why, 1024);
-    bool good = policy_init(&auth->policy, role->config) &&
+    bool good = open_penalties(auth, role) && policy_init(&auth->policy, role->config) &&
                 chain_open(&auth->chain, role->config, &auth->policy.names, role->bundle, &why);
     struct message failed = { .type = MSG_FAILED, .text.text = why.n > 0 ? buf_span(&why) : SPAN("memory is short") };
     if (!good && ipc_send(auth->main, &failed))
@@ -195,7 +206,7 @@ int auth_run(struct role *role)
     if (auth.main == NULL || !start(&auth, role))
         return 1;
     counts_init(&auth.policy.counts);
-    channels_init(&auth.channels, &auth.policy, &auth.chain, on_channel_ended);
+    channels_init(&auth.channels, &auth.policy, &auth.chain, &auth.penalties, on_channel_ended);
     loop_run();
     channels_fini(&auth.channels);
     chain_close(&auth.chain);
@@ -204,5 +215,6 @@ int auth_run(struct role *role)
     sealed_unmap(&auth.accounts_bytes);
     counts_fini(&auth.policy.counts);
     policy_fini(&auth.policy);
+    penalties_close(&auth.penalties);
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "auth/trials.h"
 #include "proxy/net/ipc.h"
 
 struct channel {
@@ -15,29 +16,42 @@ struct channel {
     struct channels *all;
     struct ipc *ipc;
     struct live live;
+    struct trials trials;
     bool held;               /* it has told all its sessions */
     struct deadline telling; /* waits in all->telling, or nowhere */
     struct list waiting;     /* questions */
     size_t n_waiting;
 };
 
-/* A question that has no answer yet: it waits for the start to be over, or is being judged. */
+/* A question that has no answer yet: it waits for the start to be over or for room, or is being judged. */
 struct waiting {
     struct list link;
     struct channel *channel;
     uint64_t id;
     struct msg_ask ask; /* its spans point into text */
     struct inquiry inquiry;
+    struct guess guess;
+    bool crowded;            /* it waits for others of its account to be judged */
     struct judging *judging; /* NULL: it waits */
     bool judged, at_once;    /* the judgement is there; it came while it was being asked for */
     size_t n;
     char text[]; /* holds a secret */
 };
 
-static void forget_question(struct waiting *w)
+static void set_crowded(struct waiting *w, bool crowded)
+{
+    struct channels *all = w->channel->all;
+    all->n_crowded += (size_t)crowded - (size_t)w->crowded;
+    w->crowded = crowded;
+}
+
+/* end: of what was being judged. */
+static void forget_question(struct waiting *w, enum guess_end end)
 {
     list_remove(&w->link);
     w->channel->n_waiting--;
+    set_crowded(w, false);
+    penalties_settle(w->channel->all->penalties, &w->guess, end, loop_now_ms());
     judging_free(&w->judging);
     inquiry_fini(&w->inquiry);
     explicit_bzero(w->text, w->n);
@@ -50,7 +64,8 @@ static void channel_free(struct channel *c)
     c->all->n--;
     deadline_stop(&c->all->telling, &c->telling);
     while (!list_empty(&c->waiting))
-        forget_question(OWNER_OF(c->waiting.next, struct waiting, link));
+        forget_question(OWNER_OF(c->waiting.next, struct waiting, link), GUESS_UNJUDGED);
+    trials_fini(&c->trials);
     live_fini(&c->live);
     ipc_free(&c->ipc);
     free(c);
@@ -58,7 +73,7 @@ static void channel_free(struct channel *c)
 
 /* Answers. False from here on: the channel is of no use any more. */
 
-static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q)
+static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q, struct guess *g)
 {
     struct policy *policy = c->all->policy;
     struct message m = { .type = MSG_VERDICT, .id = id, .verdict = q->verdict };
@@ -71,6 +86,7 @@ static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q
     };
     if (m.verdict.status == VERDICT_OK && !live_add(&c->live, id, &facts))
         m.verdict = (struct msg_verdict){ .status = VERDICT_UNAVAILABLE, .why = SPAN("no_memory") };
+    trials_add(&c->trials, id, m.verdict.status, g);
     return ipc_send(c->ipc, &m);
 }
 
@@ -78,8 +94,8 @@ static bool answer_with(struct waiting *w, enum verdict_status status, const cha
 {
     w->inquiry.verdict.status = status;
     w->inquiry.verdict.why = span_of(why);
-    bool sent = send_verdict(w->channel, w->id, &w->inquiry);
-    forget_question(w);
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+    forget_question(w, GUESS_UNJUDGED);
     return sent;
 }
 
@@ -89,8 +105,8 @@ static bool conclude(struct waiting *w)
 {
     const struct judgement *judged = &w->judging->judgement;
     inquiry_end(&w->inquiry, judged);
-    bool sent = send_verdict(w->channel, w->id, &w->inquiry);
-    forget_question(w);
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+    forget_question(w, GUESS_UNJUDGED);
     return sent;
 }
 
@@ -121,21 +137,35 @@ static struct judging *new_judging(const struct waiting *w)
     return judging_new(w->channel->all->chain, &of, buf_span(&w->inquiry.login), w->ask.name, w->ask.secret);
 }
 
+/* Who asks, for whom, and how often has that gone wrong? */
+static enum weight weigh(struct channels *all, struct inquiry *q, const struct msg_ask *ask, struct guess *g)
+{
+    bool open = inquiry_begin(q, ask);
+    enum weight weight = trial_weigh(all->penalties, q, open, g);
+    if (weight != GUESS_WAIT || all->n_crowded < CHANNELS_CROWD_MAX)
+        return weight;
+    trial_refuse(q);
+    return GUESS_REFUSE;
+}
+
 /* The answer, or the beginning of the judgement that it needs. */
 static bool begin(struct waiting *w)
 {
-    bool judges = !w->channel->all->chain->site_alone, open;
-    inquiry_init(&w->inquiry, w->channel->all->policy);
-    open = inquiry_begin(&w->inquiry, &w->ask);
-    if (open && !judges)
+    struct channels *all = w->channel->all;
+    set_crowded(w, false);
+    enum weight weight = weigh(all, &w->inquiry, &w->ask, &w->guess);
+    set_crowded(w, weight == GUESS_WAIT);
+    if (w->crowded)
+        return true;
+    if (weight == GUESS_JUDGE && all->chain->site_alone)
         inquiry_end(&w->inquiry, NULL);
-    if (!open || !judges) {
-        bool sent = send_verdict(w->channel, w->id, &w->inquiry);
-        forget_question(w);
+    if (weight == GUESS_REFUSE || all->chain->site_alone) {
+        bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+        forget_question(w, GUESS_UNJUDGED);
         return sent;
     }
     if (w->ask.secret.n == 0 &&
-        w->channel->all->chain->judges) /* a front of another configuration, or a token that is too long for us */
+        all->chain->judges) /* a front of another configuration, or a token that is too long for us */
         return answer_with(w, VERDICT_UNAVAILABLE, "no_secret");
     w->judging = new_judging(w);
     if (w->judging == NULL)
@@ -162,7 +192,8 @@ static bool answer_waiting(struct channel *c)
         return true;
     LIST_EACH_SAFE(link, &c->waiting) {
         struct waiting *w = OWNER_OF(link, struct waiting, link);
-        if (w->judging == NULL && !begin(w))
+        bool stays = w->crowded && penalties_waits(c->all->penalties, &w->guess, loop_now_ms());
+        if (w->judging == NULL && !stays && !begin(w))
             return false;
     }
     return true;
@@ -220,19 +251,25 @@ static struct waiting *keep_question(struct channel *c, uint64_t id, const struc
     w->ask.name = copy_to(w->text, ask->name);
     w->ask.authzid = copy_to(w->text + ask->name.n, ask->authzid);
     w->ask.secret = copy_to(w->text + ask->name.n + ask->authzid.n, ask->secret);
+    inquiry_init(&w->inquiry, c->all->policy);
     list_init(&w->link);
     list_add(&c->waiting, &w->link);
     c->n_waiting++;
     return w;
 }
 
-/* Where the home site judges everybody there is nothing to wait for. */
-static bool answer_now(struct channel *c, uint64_t id, const struct msg_ask *ask)
+/* Where the home site judges everybody there is nothing to wait for but room. False: it has to wait. */
+static bool answer_now(struct channel *c, uint64_t id, const struct msg_ask *ask, bool *sent)
 {
     struct inquiry *q = &c->all->inquiry;
-    if (inquiry_begin(q, ask))
+    struct guess g;
+    enum weight weight = weigh(c->all, q, ask, &g);
+    if (weight == GUESS_WAIT)
+        return false;
+    if (weight == GUESS_JUDGE)
         inquiry_end(q, NULL);
-    return send_verdict(c, id, q);
+    *sent = send_verdict(c, id, q, &g);
+    return true;
 }
 
 /* A second question under the same id, while the first is open or its session lives, is not answered. */
@@ -242,8 +279,9 @@ static bool on_ask(struct channel *c, const struct message *m)
         return false;
     if (live_has(&c->live, m->id) || find_question(c, m->id) != NULL)
         return true;
-    if (may_answer(c) && c->all->chain->site_alone)
-        return answer_now(c, m->id, &m->ask);
+    bool sent;
+    if (may_answer(c) && c->all->chain->site_alone && answer_now(c, m->id, &m->ask, &sent))
+        return sent;
     struct waiting *w = keep_question(c, m->id, &m->ask);
     return w != NULL && (!may_answer(c) || begin(w));
 }
@@ -253,7 +291,8 @@ static bool on_gone(struct channel *c, const struct message *m)
 {
     struct waiting *w = find_question(c, m->id);
     if (w != NULL)
-        forget_question(w);
+        forget_question(w, GUESS_LEFT);
+    trials_left(&c->trials, m->id);
     live_remove(&c->live, m->id);
     return true;
 }
@@ -262,6 +301,7 @@ static bool on_gone(struct channel *c, const struct message *m)
 static bool on_login_result(struct channel *c, const struct message *m)
 {
     bool over;
+    trials_result(&c->trials, m->id, (enum login_result)m->login_result.result);
     if (m->login_result.result != LOGIN_ACCEPTED) {
         live_refused(&c->live, m->id);
         return true;
@@ -334,13 +374,34 @@ static void on_start(struct alarm *a)
     answer_all(all);
 }
 
-void channels_init(struct channels *all, struct policy *policy, struct chain *chain,
+/* Somebody has been judged: perhaps there is room now. */
+static void on_room(struct later *l)
+{
+    answer_all(OWNER_OF(l, struct channels, room));
+}
+
+static void on_settled(void *owner)
+{
+    struct channels *all = owner;
+    if (all->n_crowded > 0)
+        loop_later(&all->room, on_room);
+}
+
+void channels_init(struct channels *all, struct policy *policy, struct chain *chain, struct penalties *penalties,
                    void (*ended)(struct channels *all))
 {
-    *all = (struct channels){ .policy = policy, .chain = chain, .ended = ended };
+    *all = (struct channels){ .policy = policy, .chain = chain, .penalties = penalties, .ended = ended };
+    penalties_on_settled(penalties, on_settled, all);
     list_init(&all->all);
     deadline_queue_init(&all->telling, CHANNELS_TELL_MS, on_told_too_late);
     inquiry_init(&all->inquiry, policy);
+}
+
+/* Before any answer: the front marks the credentials of all its questions with it. */
+static bool tell_mark_key(struct channel *c)
+{
+    struct message m = { .type = MSG_MARK_KEY, .mark_key.key = penalties_mark_key(c->all->penalties) };
+    return ipc_send(c->ipc, &m);
 }
 
 /* The first channel begins the start: main gives those of all living fronts in one go. */
@@ -361,6 +422,7 @@ bool channels_add(struct channels *all, int fd)
     }
     c->all = all;
     c->ipc = ipc;
+    trials_init(&c->trials, all->penalties);
     live_init(&c->live, &all->policy->counts);
     deadline_init(&c->telling);
     list_init(&c->waiting);
@@ -368,12 +430,15 @@ bool channels_add(struct channels *all, int fd)
     all->n++;
     if (!all->started)
         deadline_start(&all->telling, &c->telling);
+    (void)tell_mark_key(c); /* one that is dead already says so by itself */
     return true;
 }
 
 void channels_fini(struct channels *all)
 {
     alarm_clear(&all->start);
+    penalties_on_settled(all->penalties, NULL, NULL);
+    loop_never(&all->room);
     while (!list_empty(&all->all))
         channel_free(OWNER_OF(all->all.next, struct channel, link));
     inquiry_fini(&all->inquiry);

@@ -248,6 +248,10 @@ struct config {
         struct verifier_config *verifiers; /* at least one */
         size_t n_verifiers;
         int64_t failure_step_ms;
+        int64_t free_failures, delay_points_max;
+        int64_t guesses_per_account, guesses_per_address; /* an hour; 0: any number */
+        int64_t known_address_days;                       /* 0: none is known */
+        int64_t cache_s;                                  /* 0: no cache */
     } auth;
     struct accounts_config accounts;
     struct {

@@ -145,6 +145,29 @@ static const struct option auth_rows[] = {
     { "failure_step_ms", KIND_INT, 0, FRONT, FIELD(struct config, auth.failure_step_ms), .least = 1, .most = 60000,
       .normal = "3000",
       .help = "Refusals are answered at multiples of this time, so that their delay tells nothing." },
+    { "free_failures", KIND_INT, 0, AUTH, FIELD(struct config, auth.free_failures), .most = 100, .normal = "3",
+      .help = "So many distinct failures of an account, or of an address, cost nothing: a typing error, the old password. "
+              "The same wrong password said again counts once." },
+    { "delay_points_max", KIND_INT, 0, AUTH, FIELD(struct config, auth.delay_points_max), .most = 100, .normal = "8",
+      .help = "From then on a refusal is told later: by 1, 2, 4 … of the times of failure_step_ms, and by no more than "
+              "this many. 0: never later." },
+    { "guesses_per_account", KIND_INT, 0, AUTH, FIELD(struct config, auth.guesses_per_account), .most = 1000,
+      .normal = "60",
+      .help = "How many distinct passwords for one account are judged in an hour, from addresses from which it has not "
+              "signed in before; half of them may come at once. More are refused unseen. An address from which it has "
+              "signed in has as many for itself. 0: any number." },
+    { "guesses_per_address", KIND_INT, 0, AUTH, FIELD(struct config, auth.guesses_per_address), .most = 1000,
+      .normal = "120",
+      .help = "The same for one address (IPv6: the first 64 bits), over all accounts that have not signed in from there. "
+              "Those in limits.exempt are not counted. 0: any number." },
+    { "known_address_days", KIND_INT, 0, AUTH, FIELD(struct config, auth.known_address_days), .most = 3650,
+      .normal = "30",
+      .help = "For how long an address stays known to an account that has signed in from there. 0: none is known." },
+    { "cache_s", KIND_INT, 0, AUTH, FIELD(struct config, auth.cache_s), .most = 86400, .normal = "0",
+      .help = "For so long a verifier's yes to a password is good for the same question (account, password, protocol, "
+              "mechanism, client's address), also while the verifier is down; a changed password may work as long. A "
+              "refusal by a back end ends it. Tokens, and what only the home site can judge, are asked for each time. 0: "
+              "every question is asked." },
 };
 const struct section auth_section = { ROWS(auth_rows), .help = "Who may sign in." };
 

@@ -143,6 +143,22 @@ static int64_t until_moment(const struct signin *in)
     return (spent / step + 1 + in->delay) * step - spent;
 }
 
+/* What the site says in its own words may be about the credential as well, and a guesser would hear it for each guess:
+ * it counts as a failure unless it can only follow a right one. */
+static enum login_result result_of(const struct outcome *o)
+{
+    static const char *const after_a_right_one[] = { "EXPIRE", "EXPIRED", "INUSE", "IN-USE", "LIMIT", "LOGIN-DELAY" };
+    static const enum login_result results[OUTCOMES] = {
+        [OUTCOME_REFUSED] = LOGIN_REFUSED,       [OUTCOME_DENIED] = LOGIN_REFUSED,
+        [OUTCOME_SAYS] = LOGIN_REFUSED,          [OUTCOME_UNAVAILABLE] = LOGIN_UNREACHABLE,
+        [OUTCOME_TLS_FIRST] = LOGIN_UNREACHABLE, [OUTCOME_TOO_MANY] = LOGIN_ACCEPTED,
+    };
+    for (size_t i = 0; o->kind == OUTCOME_SAYS && i < COUNT_OF(after_a_right_one); i++)
+        if (span_eq_nocase(o->code, span_of(after_a_right_one[i])))
+            return LOGIN_UNREACHABLE;
+    return results[o->kind];
+}
+
 /* auth and backends need not count this attempt any more. */
 static void tell_helpers(struct session *s, enum login_result result)
 {
@@ -161,17 +177,10 @@ static void tell_helpers(struct session *s, enum login_result result)
 
 void signin_end(struct session *s, const struct outcome *o)
 {
-    static const enum login_result results[OUTCOMES] = {
-        [OUTCOME_REFUSED] = LOGIN_REFUSED,
-        [OUTCOME_DENIED] = LOGIN_REFUSED,
-        [OUTCOME_SAYS] = LOGIN_UNREACHABLE, /* its words are not about the credential, or it was right */
-        [OUTCOME_UNAVAILABLE] = LOGIN_UNREACHABLE,
-        [OUTCOME_TOO_MANY] = LOGIN_ACCEPTED, /* the credential was right: no failure to hold against anybody */
-    };
     struct signin *in = s->signin;
     in->outcome = *o;
     signin_log_failure(s, o);
-    tell_helpers(s, results[o->kind]);
+    tell_helpers(s, result_of(o));
     /* An answer that crosses the cancel must not be taken for that to the next attempt, which may be another user's. */
     if (helper_cancel(&in->verdict) || helper_cancel(&in->dial))
         front_rename(s);

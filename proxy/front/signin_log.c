@@ -47,6 +47,8 @@ void signin_log_failure(struct session *s, const struct outcome *o)
     log_where(&l, s);
     log_word(&l, "result", outcome_results[o->kind]);
     log_text(&l, "why", span_of(o->why));
+    if (s->signin->delay > 0 && o->kind != OUTCOME_UNAVAILABLE)
+        log_number(&l, "penalty_ms", s->signin->delay * front.config->auth.failure_step_ms);
     log_word(&l, "ipsec", s->signin->ipsec);
     log_times(&l, s);
     if (s->mailbox == NULL)

@@ -17,7 +17,7 @@ struct role {
     uint64_t slot, generation;
     struct config *config; /* parsed from the sealed bytes */
     struct span bundle;    /* mapped; at == NULL when the role has none */
-    int state_fd;          /* memfd for tables that survive a crash of the role, or -1 */
+    int state_fd;          /* memfd for tables that survive a crash of the role (auth, backends), or -1 */
     int main_fd;           /* the channel to main, not yet a struct ipc */
 };
 

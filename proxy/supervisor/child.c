@@ -13,12 +13,12 @@
 struct list children = { &children, &children };
 
 static const struct child_events *events;
-static int table_fd = -1;
+static const int *tables;
 
-void children_init(const struct child_events *of, int table)
+void children_init(const struct child_events *of, const int of_roles[ROLES])
 {
     events = of;
-    table_fd = table;
+    tables = of_roles;
 }
 
 /* An alarm that cannot be set is memory of some bytes that is not there: without its alarms main is no supervisor. */
@@ -123,8 +123,8 @@ static void boot(struct child *c)
     m.boot.generation = c->settings->number;
     m.fds[0] = fds[SETTINGS_CONFIG];
     m.fds[1] = fds[bundles[c->kind]];
-    if (c->kind == ROLE_BACKENDS)
-        m.fds[m.n_fds++] = table_fd;
+    if (tables[c->kind] >= 0)
+        m.fds[m.n_fds++] = tables[c->kind];
     child_send(c, &m);
 }
 

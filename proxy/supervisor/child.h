@@ -44,7 +44,7 @@ struct child_events {
     void (*fallen)(struct child *c);
     void (*left)(struct child *c); /* a leaving one has ended; c is freed after this */
 };
-void children_init(const struct child_events *events, int table_fd); /* table_fd: the state of backends */
+void children_init(const struct child_events *events, const int tables[ROLES]); /* of house.h; borrowed */
 
 /* A new place; its process is born in the next turn of the loop. NULL: no memory. */
 struct child *child_new(enum role_kind kind, uint64_t slot, struct generation *generation, struct settings *settings);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/base/log.h"
@@ -102,11 +103,18 @@ void handover_log(int ends[2])
     ends[1] = there ? fd_at(1) : -1;
 }
 
-int handover_table(void)
+/* That of another version may have another size. */
+int handover_table(enum role_kind kind, size_t bytes)
 {
     struct span rest = list;
+    struct stat is;
     size_t n;
-    return next(&rest, "table", 1, &n) && is_open(fd_at(0)) ? fd_at(0) : -1;
+    if (!next(&rest, role_names[kind], 1, &n) || !is_open(fd_at(0)))
+        return -1;
+    if (fstat(fd_at(0), &is) == 0 && is.st_size == (off_t)bytes)
+        return fd_at(0);
+    close(fd_at(0));
+    return -1;
 }
 
 static void adopt_sockets(void)
@@ -198,14 +206,18 @@ static bool write_sockets(struct buf *to)
     return good;
 }
 
+static bool write_table(enum role_kind kind, struct buf *to)
+{
+    return keep_open(house.tables[kind], true) && buf_printf(to, "%s=%d ", role_names[kind], house.tables[kind]);
+}
+
 static bool write_list(struct buf *to)
 {
     int ends[2];
     logger_ends(ends);
-    return buf_printf(to, "messages=%" PRIu64 " log=%d:%d table=%d ", messages_fingerprint(), ends[0], ends[1],
-                      house.table_fd) &&
-           keep_open(ends[0], true) && keep_open(ends[1], true) && keep_open(house.table_fd, true) &&
-           write_sockets(to) && write_fronts(to);
+    return buf_printf(to, "messages=%" PRIu64 " log=%d:%d ", messages_fingerprint(), ends[0], ends[1]) &&
+           keep_open(ends[0], true) && keep_open(ends[1], true) && write_table(ROLE_AUTH, to) &&
+           write_table(ROLE_BACKENDS, to) && write_sockets(to) && write_fronts(to);
 }
 
 static bool publish(struct span text)
@@ -248,7 +260,8 @@ void handover_abort(void)
     logger_ends(ends);
     close_at_exec(ends[0]);
     close_at_exec(ends[1]);
-    close_at_exec(house.table_fd);
+    close_at_exec(house.tables[ROLE_AUTH]);
+    close_at_exec(house.tables[ROLE_BACKENDS]);
     LIST_EACH(link, &sockets)
         close_at_exec(OWNER_OF(link, struct socket, link)->fd);
     LIST_EACH(link, &children) {

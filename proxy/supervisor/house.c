@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct house house = { .lock = { .fd = -1 }, .table_fd = -1 };
+struct house house = { .lock = { .fd = -1 }, .tables = { [0 ... ROLES - 1] = -1 } };
 
 bool house_belong(const struct child *front, const struct child *helper)
 {

@@ -20,7 +20,7 @@ struct house {
     int64_t started_ms;
     struct reign now, coming;
     struct lock lock;
-    int table_fd; /* the state of backends: main keeps it and never reads it */
+    int tables[ROLES]; /* what auth and backends have learned: main keeps it and never reads it; -1: nothing */
     int exit_status;
 };
 

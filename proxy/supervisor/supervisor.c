@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "auth/penalties.h"
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/assign.h"
 #include "proxy/supervisor/blobs.h"
@@ -175,15 +176,20 @@ static void set_limits(void)
     setrlimit(RLIMIT_CORE, &core); /* main holds ticket keys */
 }
 
-/* The log's, and the memory of backends: new, or a predecessor's. */
+static bool open_table(enum role_kind kind, size_t bytes)
+{
+    house.tables[kind] = handover_table(kind, bytes);
+    if (house.tables[kind] < 0)
+        house.tables[kind] = blob_make_table(role_names[kind], bytes);
+    return house.tables[kind] >= 0;
+}
+
+/* The log's, and the memory of helpers: new, or a predecessor's. */
 static bool open_channels(void)
 {
     int ends[2];
     handover_log(ends);
-    house.table_fd = handover_table();
-    if (house.table_fd < 0)
-        house.table_fd = blob_make_table("backends", TABLE_BYTES);
-    return house.table_fd >= 0 && logger_start(ends);
+    return open_table(ROLE_BACKENDS, TABLE_BYTES) && open_table(ROLE_AUTH, PENALTIES_BYTES) && logger_start(ends);
 }
 
 static bool set_up(const char *file)
@@ -203,7 +209,7 @@ static bool set_up(const char *file)
     loop_init();
     house.started_ms = loop_now_ms();
     processes_init();
-    children_init(&events, house.table_fd);
+    children_init(&events, house.tables);
     given_adopt();
     handover_adopt();
     tickets_start(12 * HOUR); /* until the configuration says how long */
@@ -228,7 +234,8 @@ static void tear_down(void)
     control_close();
     settings_unref(&house.now.settings);
     lock_release(&house.lock);
-    close(house.table_fd);
+    close(house.tables[ROLE_AUTH]);
+    close(house.tables[ROLE_BACKENDS]);
     if (house.exit_status == 0)
         log_say(LOG_INFO, "stopped", "all processes have ended");
     logger_stop();

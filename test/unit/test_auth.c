@@ -139,12 +139,20 @@ static int map_fd(const char *text)
     return fd;
 }
 
-static int new_front(const struct auth_child *auth)
+static int give_channel(const struct auth_child *auth)
 {
     int fds[2];
     assert_true(ipc_pair(fds));
     say(auth->main_fd, (struct message){ .type = MSG_CHANNEL, .channel.to = ROLE_FRONT }, fds[1]);
     return fds[0];
+}
+
+static int new_front(const struct auth_child *auth)
+{
+    int front = give_channel(auth);
+    struct message m = hear(front, MSG_MARK_KEY);
+    assert_int_equal(m.mark_key.key.n, MARK_KEY_BYTES);
+    return front;
 }
 
 /* One that has a map; the start is over when the first front that says held has an answer. */
@@ -351,7 +359,7 @@ static void leaves_in_time(void **state UNUSED)
     say_type(front, MSG_HELD, 0);
     sign_in(front, 1, "anna@x", 1);
     drain(&auth, 300);
-    int late = new_front(&auth);
+    int late = give_channel(&auth);
     hear_end(late); /* nothing new */
     sign_in(front, 2, "bert@x", 1);
     ends(&auth); /* by the deadline */
