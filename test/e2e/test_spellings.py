@@ -78,7 +78,7 @@ def odd_house(front, store, authority, request):
     doors = homeward.Doors(authority.ca)
     real = store("real", "tls", users, extra="auth_username_format = %Ln")
     instance = front({**doors.groups(), "sites": [homeward.site(real, user_format="%n")],
-                      "auth": {"failure_step_ms": STEP_MS}, "accounts": {**ACCOUNTS, **getattr(request, "param", {})},
+                      "auth": {"failure_step_ms": STEP_MS, "delay_points_max": 0}, "accounts": {**ACCOUNTS, **getattr(request, "param", {})},
                       "limits": {"failed_logins": 1000, "login_timeout_s": 600}}, "* real\n")
     return instance, doors, real
 

@@ -456,7 +456,7 @@ static void a_block_of_ipv6_is_one(void **state)
         facts.client = (struct addr){
             .family = AF_INET6, .bytes = {0x20, 1, 0xd, 0xb8, [7] = i == 4, [15] = i}
         };
-        facts.account.at = "abcde" + i;
+        facts.account.at = &"abcde"[i];
         penalties_weigh(&p, &facts, ms(0), &g);
         assert_int_equal(g.delay, i == 3);
         penalties_settle(&p, &g, GUESS_WRONG, ms(0));
