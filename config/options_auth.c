@@ -149,7 +149,7 @@ static const struct option auth_rows[] = {
       .help = "So many distinct failures of an account, or of an address, cost nothing: a typing error, the old password. "
               "The same wrong password said again counts once." },
     { "delay_points_max", KIND_INT, 0, AUTH, FIELD(struct config, auth.delay_points_max), .most = 100, .normal = "8",
-      .help = "From then on a refusal is told later: by 1, 2, 4 … of the times of failure_step_ms, and by no more than "
+      .help = "From then on a refusal is told later: by 1, 2, 4, 8 times failure_step_ms and so on, and by no more than "
               "this many. 0: never later." },
     { "guesses_per_account", KIND_INT, 0, AUTH, FIELD(struct config, auth.guesses_per_account), .most = 1000,
       .normal = "60",
