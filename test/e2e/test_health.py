@@ -70,8 +70,9 @@ def test_a_hung_member_is_found_by_checks_before_a_user_meets_it_and_found_well_
         imap(doors, trust, f"u{number}@demo.test").logout()
         assert time.monotonic() - began < 1, "a login waited for a dead member"
     hole.close()
-    again = scripted.ScriptedStore(None, port=one.port).serve(good)
+    again, began = scripted.ScriptedStore(None, port=one.port).serve(good), time.monotonic()
     instance.wait_for("backend_state", f"backend=127.0.0.1:{one.port}", "state=up", seconds=8)
+    print(f"well again, it is used after {time.monotonic() - began:.1f} s (checks every second)")
     assert states(instance)[one.port] == "up"
     again.close()
 
@@ -89,6 +90,26 @@ def test_logins_go_on_without_waiting_for_as_long_as_it_is_dead(pair, trust):
         imap(doors, trust, f"v{number}@demo.test").logout()
         slowest = max(slowest, time.monotonic() - began)
     assert number > 20 and slowest < 1
+    print(f"{number} logins in 6 s beside a dead member, the slowest {slowest * 1000:.0f} ms")
+    hole.close()
+
+
+def test_without_checks_only_the_first_login_waits(front, authority, scripted_store, trust):
+    """A member that is killed and hangs: the first who meets it waits for its greeting, then the other takes everybody."""
+    one, two = scripted_store(good, tls=False), scripted_store(good, tls=False)
+    doors = homeward.Doors(authority.ca)
+    front({"imap": doors.groups()["imap"], "sites": [members(one.port, two.port)],
+           "limits": {"check_interval_s": 0, "greeting_timeout_ms": 1500, "connect_timeout_ms": 500}}, "* pair\n")
+    one.close()
+    hole = Hole(one.port)
+    waits = []
+    for number in range(16):
+        began = time.monotonic()
+        imap(doors, trust, f"x{number}@demo.test").logout()
+        waits.append(round((time.monotonic() - began) * 1000))
+    print("ms of logins, one after the other:", waits)
+    first = next(at for at, wait in enumerate(waits) if wait >= 1400)
+    assert sum(wait >= 1000 for wait in waits) == 1 and waits[first] < 4000
     hole.close()
 
 

@@ -51,6 +51,16 @@ def test_with_sudo_it_asks_apt_get(machine):
     assert "install --no-install-recommends curl mpop" in asked.stderr
 
 
+def test_what_it_installs_does_not_start_at_the_next_boot(machine, folder):
+    """Services that were enabled before stay as they are."""
+    list_units = (f'case "$*" in *list*) printf "ours.service enabled enabled\\n"; test ! -e {folder}/done || printf '
+                  '"theirs.service enabled enabled\\n" ;; *) echo "$*" ;; esac')
+    as_root = f'case "$*" in *simulate*) ;; *install*) : >{folder}/done ;; esac; echo "$*"'
+    done = machine("demo", dpkg_query=ABSENT, apt_get="exit 0", id="echo 1000", sudo=as_root, systemctl=list_units)
+    assert done.returncode == 0, done.stderr
+    assert "disable theirs.service" in done.stderr and "disable ours.service" not in done.stderr
+
+
 def test_another_system_is_told_what_to_install(machine):
     done = machine("build", id="echo 1000")
     assert done.returncode == 1

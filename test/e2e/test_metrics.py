@@ -149,8 +149,12 @@ def test_the_page_has_status_and_sites_and_escapes(served):
     assert status == 200 and "default-src 'none'" in headers["Content-Security-Policy"]
     for words in ("Ready.", "<h2>Sites</h2>", "north", "south", "days left", "width=device-width"):
         assert words in html
-    if not shutil.which("chromium"):
-        return
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: scripts/install-deps browser")
+def test_a_browser_draws_the_page_at_the_width_of_a_phone_and_of_a_desk(served):
+    """SCREENSHOTS=folder keeps what it drew."""
+    instance, _, port = served
     for name, size in (("phone", "390,1400"), ("desk", "1200,900")):
         shot = os.path.join(instance.folder, f"{name}.png")
         processes.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={instance.folder}/chromium",
