@@ -99,15 +99,3 @@ def test_a_popmap_is_brought_over(folder, front):
                              ("carl@demo.test", "10-1-2-3", "carl_old")):
         status, said = processes.run([instance.binary, "explain", user, "-c", instance.file])
         assert status == 0 and f"site          {site}\n" in said and f"store's name  {name}\n" in said
-
-
-def test_a_passdb_of_dovecot_is_brought_over_by_the_line_in_the_readme(folder):
-    """The very command that README.md shows, on twenty users."""
-    readme = processes.read(os.path.join(ROOT, "README.md"))
-    command = re.search(r"`(awk -F: '.*?' passwd) > directory\.map`", readme, re.S).group(1)
-    with open(os.path.join(folder, "passwd"), "w") as file:
-        for number in range(20):
-            file.write(f"u{number}@demo.test:{{PLAIN}}x::::::proxy=y host=imap{number % 3}.test nopassword\n")
-    status, said = processes.run(["sh", "-c", command.replace("\n", " ")], cwd=folder)
-    assert status == 0
-    assert said.splitlines() == [f"u{number}@demo.test imap{number % 3}.test" for number in range(20)]
