@@ -50,7 +50,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit replay fuzz fuzz-targets coverage flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -74,8 +74,37 @@ $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
 .PRECIOUS: $(BUILD)/%.o
-unit: $(UNIT_TESTS)
-	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+unit: $(UNIT_TESTS) replay
+	@failed=0; for t in $(UNIT_TESTS); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+# Fuzz targets (test/fuzz/fuzz.h). Here they play their seeds, and some random bytes; `make fuzz` has libFuzzer look for
+# more, FUZZ_SECONDS shared by all of them, in a build of its own.
+FUZZ_SECONDS ?= 120
+FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
+HAS_LIBFUZZER := $(findstring fuzzer,$(SANITIZE))
+FUZZ_SHARED = $(addprefix $(BUILD)/test/fuzz/,stream.o $(if $(HAS_LIBFUZZER),entry.o,replay.o))
+$(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SHARED) $(BUILD)/parts.a
+	@mkdir -p $(@D)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -ljansson $(ALL_LDLIBS)
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+replay: $(FUZZ_TARGETS)
+	@for name in $(FUZZ_NAMES); do $(BUILD)/fuzz/$$name test/fuzz/seeds/$$name && \
+		$(BUILD)/fuzz/$$name --random 20000 || exit 1; done
+
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build/libfuzzer CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
+	scripts/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+# Lines that unit tests and seeds reach, counted by gcov in a build of its own.
+COVERAGE = BUILD=build/coverage OPTIMIZE="-O0 -g --coverage" FORTIFY=
+coverage:
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null; true
+	@$(MAKE) --no-print-directory $(COVERAGE) build-tests
+	@$(MAKE) --no-print-directory $(COVERAGE) unit > build/coverage/unit.log 2>&1 || { cat build/coverage/unit.log; exit 1; }
+	scripts/coverage build/coverage
 
 # The system's Python and pytest, whatever else stands in PATH.
 PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=. $(AGAIN)
@@ -114,7 +143,7 @@ asan: build-asan
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN) build-tests
 
-build-tests: all $(UNIT_TESTS)
+build-tests: all $(UNIT_TESTS) fuzz-targets
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
 man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward-ipsec.7 homeward.8 homewardctl.1)
@@ -155,8 +184,8 @@ install: all man
 		$(INSTALL) 644 dist/$$file $(DESTDIR)$(sysconfdir)/homeward/$$file || exit 1; done
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/bench/*.c)
-ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/bench/*.h)
+C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/bench/*.c)
+ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/bench/*.h)
 lint: build-tests bench
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
@@ -170,4 +199,4 @@ format:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(CTL_OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/bench/*.d)
+-include $(OBJECTS:.o=.d) $(CTL_OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/fuzz/*.d $(BUILD)/test/bench/*.d)

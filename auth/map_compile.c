@@ -318,7 +318,8 @@ static void sort_and_find_doubles(struct compiler *c)
 /* After sorting, offsets in `packed` are not needed any more: each draft's becomes the one in `to`. */
 static bool write_entries(struct compiler *c, struct buf *to)
 {
-    for (struct draft *d = c->drafts; d < c->drafts + c->n_drafts; d++) {
+    for (size_t i = 0; i < c->n_drafts; i++) {
+        struct draft *d = &c->drafts[i];
         size_t at = to->n;
         if (at > UINT32_MAX || !buf_add(to, draft_bytes(&c->packed, d)))
             return false;
@@ -333,8 +334,8 @@ static bool write_tail(const struct compiler *c, struct buf *to)
     for (size_t i = 0; i < c->config->n_sites; i++)
         if (!buf_add_text(to, c->config->sites[i].name))
             return false;
-    for (const struct draft *d = c->drafts; d < c->drafts + c->n_drafts; d++)
-        if (!pack_number(to, d->at, MAP_INDEX_BYTES))
+    for (size_t i = 0; i < c->n_drafts; i++)
+        if (!pack_number(to, c->drafts[i].at, MAP_INDEX_BYTES))
             return false;
     for (size_t i = 0; i < c->config->n_sites; i++) {
         size_t n = strlen(c->config->sites[i].name);

@@ -29,6 +29,7 @@ static bool add_ascii(struct span s, struct buf *to)
 
 #ifdef HOMEWARD_HAS_UNISTRING
 #include <stdio.h>
+#include <stdlib.h>
 #include <unicase.h>
 #include <uninorm.h>
 #include <unistr.h>
@@ -41,19 +42,28 @@ struct points {
     size_t n;
 };
 
+/* What does not fit the room that libunistring was given comes in memory of its own. */
+static bool fits(void *result, const void *room)
+{
+    if (result == room)
+        return true;
+    free(result);
+    return false;
+}
+
 static bool to_points(struct span s, struct points *to)
 {
     to->n = POINTS_MAX;
     if (s.n > PRECIS_BYTES_MAX || !span_is_utf8(s))
         return false;
-    return u8_to_u32((const uint8_t *)s.at, s.n, to->at, &to->n) == to->at;
+    return fits(u8_to_u32((const uint8_t *)s.at, s.n, to->at, &to->n), to->at);
 }
 
 static bool add_points(const struct points *from, struct buf *to)
 {
     uint8_t bytes[PRECIS_BYTES_MAX];
     size_t n = sizeof bytes;
-    return u32_to_u8(from->at, from->n, bytes, &n) == bytes && buf_add(to, span_bytes(bytes, n));
+    return fits(u32_to_u8(from->at, from->n, bytes, &n), bytes) && buf_add(to, span_bytes(bytes, n));
 }
 
 static void map_widths(struct points *p)
@@ -70,7 +80,7 @@ static bool lower(struct points *p)
 {
     uint32_t result[POINTS_MAX];
     size_t n = POINTS_MAX;
-    if (u32_tolower(p->at, p->n, NULL, UNINORM_NFC, result, &n) != result)
+    if (!fits(u32_tolower(p->at, p->n, NULL, UNINORM_NFC, result, &n), result))
         return false;
     memcpy(p->at, result, n * sizeof *result);
     p->n = n;

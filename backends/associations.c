@@ -141,23 +141,44 @@ static struct association *new_association(void)
 
 static int on_association(const struct nlmsghdr *message, void *owner UNUSED)
 {
-    const struct xfrm_usersa_info *info = mnl_nlmsg_get_payload(message);
-    if (message->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(message) < sizeof *info ||
-        (info->family != AF_INET && info->family != AF_INET6))
+    struct xfrm_usersa_info info; /* netlink aligns to 4, the struct wants 8 */
+    if (message->nlmsg_type != XFRM_MSG_NEWSA || mnl_nlmsg_get_payload_len(message) < sizeof info)
+        return MNL_CB_OK;
+    memcpy(&info, mnl_nlmsg_get_payload(message), sizeof info);
+    if (info.family != AF_INET && info.family != AF_INET6)
         return MNL_CB_OK;
     struct association *a = new_association();
     if (a == NULL)
         return MNL_CB_ERROR;
-    a->from = address_of(&info->saddr, info->family);
-    a->to = address_of(&info->id.daddr, info->family);
-    a->spi = ntohl(info->id.spi);
-    a->reqid = info->reqid;
-    a->protocol = info->id.proto;
-    a->mode = info->mode;
-    return mnl_attr_parse(message, sizeof *info, take_attribute, a);
+    a->from = address_of(&info.saddr, info.family);
+    a->to = address_of(&info.id.daddr, info.family);
+    a->spi = ntohl(info.id.spi);
+    a->reqid = info.reqid;
+    a->protocol = info.id.proto;
+    a->mode = info.mode;
+    return mnl_attr_parse(message, sizeof info, take_attribute, a);
 }
 
 /* ---- all of them ---- */
+
+/* libmnl takes a length over INT_MAX for a negative one, which is below every bound. */
+static bool are_whole(const char *bytes, size_t n)
+{
+    struct nlmsghdr head;
+    for (size_t at = 0; n - at >= sizeof head; at += MNL_ALIGN(head.nlmsg_len)) {
+        memcpy(&head, bytes + at, sizeof head);
+        if (head.nlmsg_len < sizeof head || head.nlmsg_len > n - at)
+            return false;
+        if (n - at <= MNL_ALIGN(head.nlmsg_len))
+            break;
+    }
+    return true;
+}
+
+static int take_answer(const char *bytes, size_t n, unsigned sequence, unsigned port)
+{
+    return are_whole(bytes, n) ? mnl_cb_run(bytes, n, sequence, port, on_association, NULL) : MNL_CB_ERROR;
+}
 
 static bool ask(unsigned *sequence)
 {
@@ -179,7 +200,7 @@ static bool read_once(void)
         return false;
     while (more == MNL_CB_OK) {
         ssize_t n = mnl_socket_recvfrom(self.dump, bytes, sizeof bytes);
-        more = n > 0 ? mnl_cb_run(bytes, (size_t)n, sequence, port, on_association, NULL) : MNL_CB_ERROR;
+        more = n > 0 ? take_answer(bytes, (size_t)n, sequence, port) : MNL_CB_ERROR;
         explicit_bzero(bytes, sizeof bytes);
     }
     return more == MNL_CB_STOP;

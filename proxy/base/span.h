@@ -30,7 +30,9 @@ static inline struct span span_bytes(const void *at, size_t n)
 /* What remains of s after its first n bytes (all of them when it has fewer). */
 static inline struct span span_after(struct span s, size_t n)
 {
-    return n >= s.n ? (struct span){ s.at + s.n, 0 } : (struct span){ s.at + n, s.n - n };
+    if (n > s.n)
+        n = s.n;
+    return n == 0 ? s : (struct span){ s.at + n, s.n - n };
 }
 
 static inline struct span span_first(struct span s, size_t n)

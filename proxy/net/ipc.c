@@ -67,9 +67,11 @@ int ipc_take_fd(struct message *m, size_t i)
 
 enum received { GOT_MESSAGE, GOT_NOTHING, GOT_END, GOT_GARBAGE };
 
-static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX])
+/* The kernel pads the room for them, so one more may come than was asked for: *too_many then, and it is closed. */
+static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX], bool *too_many)
 {
     size_t n = 0;
+    *too_many = false;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c != NULL; c = CMSG_NXTHDR(header, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
             continue;
@@ -77,10 +79,12 @@ static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX])
         for (size_t i = 0; i < count; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (n < MESSAGE_FDS_MAX)
+            if (n < MESSAGE_FDS_MAX) {
                 fds[n++] = fd;
-            else
+            } else {
+                *too_many = true;
                 close(fd);
+            }
         }
     }
     return n;
@@ -109,10 +113,12 @@ static enum received receive(int fd, char *room, struct message *m)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? GOT_NOTHING : GOT_END;
     int fds[MESSAGE_FDS_MAX];
-    size_t n_fds = take_rights(&header, fds);
+    bool too_many;
+    size_t n_fds = take_rights(&header, fds, &too_many);
     if (n == 0 && n_fds == 0)
         return GOT_END;
-    if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || !message_unpack(span_bytes(room, (size_t)n), m)) {
+    bool cut = too_many || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+    if (cut || !message_unpack(span_bytes(room, (size_t)n), m)) {
         close_fds(fds, n_fds);
         return GOT_GARBAGE;
     }

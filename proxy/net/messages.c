@@ -204,11 +204,10 @@ static bool pack_field(const struct field *f, const void *at, struct buf *to)
     case FIELD_TEXT:
         return ((const struct span *)at)->n <= f->bound && pack_string(to, *(const struct span *)at);
     case FIELD_ADDR:
-        return pack_addr(to, at);
-    case FIELD_END:
+    case FIELD_END: /* nobody comes here with it */
         break;
     }
-    return false;
+    return pack_addr(to, at);
 }
 
 static bool unpack_field(const struct field *f, struct unpack *from, void *at)
@@ -227,11 +226,10 @@ static bool unpack_field(const struct field *f, struct unpack *from, void *at)
         *(struct span *)at = unpack_string(from, f->bound);
         return true;
     case FIELD_ADDR:
-        return unpack_addr(from, at);
-    case FIELD_END:
+    case FIELD_END: /* nobody comes here with it */
         break;
     }
-    return false;
+    return unpack_addr(from, at);
 }
 
 bool message_pack(const struct message *m, struct buf *to)
