@@ -49,13 +49,19 @@ static bool take_connected_port(struct forwarded *f, struct span value)
     return take_port(&f->connected, value);
 }
 
+/* XCLIENT's words for what is not known, which is therefore nobody's id. */
+static bool is_not_told(struct span value)
+{
+    return span_eq_nocase(value, SPAN("[UNAVAILABLE]")) || span_eq_nocase(value, SPAN("[TEMPUNAVAIL]"));
+}
+
 /* What needs no escape in either spelling. */
 static bool session_ok(struct span session)
 {
     for (size_t i = 0; i < session.n; i++)
         if (session.at[i] <= ' ' || session.at[i] >= 0x7f || session.at[i] == '"' || session.at[i] == '\\')
             return false;
-    return session.n > 0 && session.n <= FORWARDED_SESSION_MAX;
+    return session.n > 0 && session.n <= FORWARDED_SESSION_MAX && !is_not_told(session);
 }
 
 static bool take_session(struct forwarded *f, struct span value)
@@ -127,7 +133,7 @@ static bool take_xclient_value(struct forwarded *f, const struct field *field, s
 {
     char plain[VALUE_MAX];
     struct span decoded = { plain, 0 };
-    if (span_eq_nocase(value, SPAN("[UNAVAILABLE]")) || span_eq_nocase(value, SPAN("[TEMPUNAVAIL]")))
+    if (is_not_told(value))
         return true;
     if (field->take == take_session) /* Dovecot's ids hold '+' as it is; an id is compared, not understood */
         return take_session(f, value);

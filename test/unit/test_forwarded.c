@@ -35,6 +35,7 @@ static void test_id(void **state UNUSED)
         { "x-session-id",       { "wPdvh+VFAgB/AA==", 16 },                           true,  "-:0 -:0 [wPdvh+VFAgB/AA==] -1"                                                },
         { "x-session-id",       { "a b", 3 },                                         false, "-:0 -:0 [] -1"                                                                },
         { "x-session-id",       { "a\"b", 3 },                                        false, "-:0 -:0 [] -1"                                                                },
+        { "x-session-id",       { "[UNAVAILABLE]", 13 },                              false, "-:0 -:0 [] -1"                                                                },
         { "x-session-id",       { "", 0 },                                            false, "-:0 -:0 [] -1"                                                                },
         { "x-session-id",
          { "0123456789012345678901234567890123456789012345678901234567890123", 64 },
