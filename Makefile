@@ -50,7 +50,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit replay fuzz fuzz-targets coverage flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -98,6 +98,16 @@ fuzz:
 	@$(MAKE) --no-print-directory BUILD=build/libfuzzer CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
 	scripts/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
+# The simulator (test/sim/sim.h): the real front in a world made of a seed. SEED=n replays one world.
+SIM_SESSIONS ?= 1000000
+SIM_FROM ?= 1
+SIM_WRAPS = -Wl,--wrap=close,--wrap=send,--wrap=shutdown
+$(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c)) $(BUILD)/parts.a
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(SIM_WRAPS) -o $@ $^ $(ALL_LDLIBS)
+
+sim: $(BUILD)/sim
+	@$(BUILD)/sim --sessions $(SIM_SESSIONS) --from $(SIM_FROM) --jobs 2
+
 # Lines that unit tests and seeds reach, counted by gcov in a build of its own.
 COVERAGE = BUILD=build/coverage OPTIMIZE="-O0 -g --coverage" FORTIFY=
 coverage:
@@ -143,7 +153,7 @@ asan: build-asan
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN) build-tests
 
-build-tests: all $(UNIT_TESTS) fuzz-targets
+build-tests: all $(UNIT_TESTS) fuzz-targets $(BUILD)/sim
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
 man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward-ipsec.7 homeward.8 homewardctl.1)
@@ -184,8 +194,8 @@ install: all man
 		$(INSTALL) 644 dist/$$file $(DESTDIR)$(sysconfdir)/homeward/$$file || exit 1; done
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/bench/*.c)
-ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/bench/*.h)
+C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c)
+ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
 lint: build-tests bench
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
@@ -199,4 +209,4 @@ format:
 clean:
 	rm -rf build
 
--include $(OBJECTS:.o=.d) $(CTL_OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/fuzz/*.d $(BUILD)/test/bench/*.d)
+-include $(OBJECTS:.o=.d) $(CTL_OBJECTS:.o=.d) $(wildcard $(BUILD)/test/unit/*.d $(BUILD)/test/fuzz/*.d $(BUILD)/test/sim/*.d $(BUILD)/test/bench/*.d)

@@ -368,6 +368,10 @@ static void say_bye(struct session *s)
 {
     struct buf words;
     enum why why = (enum why)s->bye_why;
+    if (s->down.held != NULL) {
+        session_cut(s, why);
+        return;
+    }
     buf_init(&words, 512);
     relay_leave_queues(s);
     s->leaving = false;
@@ -419,9 +423,13 @@ void relay_resume(struct session *s)
     watch_both(s);
 }
 
+/* Behind what the client has not taken there is no place for a line of ours, nor for an end that looks like one. */
 void relay_lose_site(struct session *s, enum why why)
 {
-    lost_site(s, why);
+    if (s->down.held != NULL)
+        session_cut(s, why);
+    else
+        lost_site(s, why);
 }
 
 /* ---- the first bytes and the last ---- */

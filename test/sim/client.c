@@ -1,0 +1,662 @@
+/* Mail programs: they greet the balancer's way, start TLS, ask, sign in by one of the ways there are, work, and leave;
+ * each command gets exactly one reply, in order. Some leave earlier, or talk nonsense, at a moment that the plan says.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "proxy/wire/proxy_protocol.h"
+#include "proxy/wire/sasl.h"
+#include "test/sim/sim.h"
+
+enum { LOG_MAX = 1 << 20, WINDOW = 4, PARTS = 3, ATTEMPTS_MOST = 3 };
+enum client_phase { CL_HEADER, CL_TLS, CL_TALK, CL_SILENT, CL_OVER };
+enum kind { C_ONE, C_MULTI, C_STARTTLS, C_LOGIN, C_LOGOUT };
+
+struct command {
+    enum kind kind;
+    char tag[8];
+    struct buf parts[PARTS];
+    size_t n_parts, sent;
+    bool wrong; /* its password is */
+};
+
+struct client {
+    const struct plan *plan;
+    struct link *link;
+    enum client_phase phase;
+    unsigned steps, tag, noise, attempts, commands;
+    bool protected, greeted, in_session, lawless, bye, left, ended_well, ended, reset, half_closed, injected;
+    struct command window[WINDOW];
+    size_t n_window;
+    struct buf in, out, up_log, down_log;
+    bool in_multi, in_tail;
+    size_t literal;
+};
+
+struct client *client_new(const struct plan *p, struct link *l)
+{
+    struct client *c = calloc(1, sizeof *c);
+    SIM_REQUIRE(c != NULL);
+    *c = (struct client){ .plan = p, .link = l, .commands = p->commands, .noise = random_below(3) };
+    c->phase = p->proxied ? CL_HEADER : p->implicit ? CL_TLS : CL_TALK;
+    buf_init(&c->in, LOG_MAX);
+    buf_init(&c->out, LOG_MAX);
+    buf_init(&c->up_log, LOG_MAX);
+    buf_init(&c->down_log, LOG_MAX);
+    return c;
+}
+
+static void command_fini(struct command *k)
+{
+    for (size_t i = 0; i < k->n_parts; i++)
+        buf_fini(&k->parts[i]);
+}
+
+void client_free(struct client **pointer)
+{
+    struct client *c = *pointer;
+    *pointer = NULL;
+    if (c == NULL)
+        return;
+    for (size_t i = 0; i < c->n_window; i++)
+        command_fini(&c->window[i]);
+    buf_fini(&c->in);
+    buf_fini(&c->out);
+    buf_fini(&c->up_log);
+    buf_fini(&c->down_log);
+    peer_let_go(&c->link);
+    free(c);
+}
+
+bool client_is_over(const struct client *c)
+{
+    return c->phase == CL_OVER;
+}
+
+const struct buf *client_up_log(const struct client *c)
+{
+    return &c->up_log;
+}
+
+/* ---- commands ---- */
+
+static struct command *new_command(struct client *c, enum kind kind)
+{
+    SIM_REQUIRE(c->n_window < WINDOW);
+    struct command *k = &c->window[c->n_window++];
+    *k = (struct command){ .kind = kind };
+    snprintf(k->tag, sizeof k->tag, "T%u", ++c->tag);
+    return k;
+}
+
+/* Behind it the client waits for a continuation before the next part. */
+static void add_part(struct command *k, const char *format, ...) PRINTF_LIKE(2, 3);
+static void add_part(struct command *k, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    SIM_REQUIRE(k->n_parts < PARTS && n > 0 && (size_t)n < sizeof text);
+    buf_init(&k->parts[k->n_parts], LOG_MAX);
+    SIM_REQUIRE(buf_add(&k->parts[k->n_parts++], span_bytes(text, (size_t)n)));
+}
+
+static void send_part(struct client *c, struct command *k)
+{
+    struct span bytes = buf_span(&k->parts[k->sent++]);
+    SIM_REQUIRE(buf_add(&c->out, bytes) && (k->kind == C_LOGIN || buf_add(&c->up_log, bytes)));
+}
+
+static void issue(struct client *c, struct command *k)
+{
+    if (k->kind == C_LOGIN)
+        buf_clear(&c->up_log); /* what came before it is answered by the front */
+    send_part(c, k);
+}
+
+static void encode(struct span bytes, struct buf *to)
+{
+    buf_init(to, 1024);
+    SIM_REQUIRE(base64_encode(bytes, to) && buf_add_byte(to, '\0'));
+}
+
+static void login_imap(struct client *c, struct command *k, const char *password)
+{
+    const char *name = c->plan->name, *encoded = c->plan->encoded[password == c->plan->wrong];
+    struct buf b64_name, b64_password;
+    encode(span_of(name), &b64_name);
+    encode(span_of(password), &b64_password);
+    switch (random_below(6)) {
+    case 0:
+        add_part(k, "%s LOGIN %s \"%s\"\r\n", k->tag, name, password);
+        break;
+    case 1:
+        add_part(k, "%s login {%zu+}\r\n%s {%zu+}\r\n%s\r\n", k->tag, strlen(name), name, strlen(password), password);
+        break;
+    case 2:
+        add_part(k, "%s LOGIN {%zu}\r\n", k->tag, strlen(name));
+        add_part(k, "%s {%zu}\r\n", name, strlen(password));
+        add_part(k, "%s\r\n", password);
+        break;
+    case 3:
+        add_part(k, "%s AUTHENTICATE PLAIN %s\r\n", k->tag, encoded);
+        break;
+    case 4:
+        add_part(k, "%s AUTHENTICATE PLAIN\r\n", k->tag);
+        add_part(k, "%s\r\n", encoded);
+        break;
+    default:
+        add_part(k, "%s AUTHENTICATE LOGIN\r\n", k->tag);
+        add_part(k, "%s\r\n", b64_name.at);
+        add_part(k, "%s\r\n", b64_password.at);
+        break;
+    }
+    buf_fini(&b64_name);
+    buf_fini(&b64_password);
+}
+
+static void login_pop3(struct client *c, const char *password)
+{
+    const char *encoded = c->plan->encoded[password == c->plan->wrong];
+    struct command *k;
+    switch (random_below(3)) {
+    case 0:
+        k = new_command(c, C_ONE);
+        add_part(k, "USER %s\r\n", c->plan->name);
+        issue(c, k);
+        k = new_command(c, C_LOGIN);
+        add_part(k, "PASS %s\r\n", password);
+        break;
+    case 1:
+        k = new_command(c, C_LOGIN);
+        add_part(k, "AUTH PLAIN %s\r\n", encoded);
+        break;
+    default:
+        k = new_command(c, C_LOGIN);
+        add_part(k, "AUTH PLAIN\r\n");
+        add_part(k, "%s\r\n", encoded);
+        break;
+    }
+    k->wrong = password == c->plan->wrong;
+    issue(c, k);
+}
+
+static void sign_in(struct client *c)
+{
+    const char *password = c->plan->wrong_first && c->attempts == 0 ? c->plan->wrong : c->plan->password;
+    c->attempts++;
+    if (c->plan->protocol == POP3) {
+        login_pop3(c, password);
+        return;
+    }
+    struct command *k = new_command(c, C_LOGIN);
+    login_imap(c, k, password);
+    k->wrong = password == c->plan->wrong;
+    issue(c, k);
+}
+
+static void ask(struct client *c, enum kind kind, const char *imap, const char *pop3)
+{
+    struct command *k = new_command(c, kind);
+    if (c->plan->protocol == IMAP)
+        add_part(k, "%s %s\r\n", k->tag, imap);
+    else
+        add_part(k, "%s\r\n", pop3);
+    issue(c, k);
+}
+
+static void add_literal(struct command *k, size_t n)
+{
+    struct buf *part = &k->parts[k->n_parts - 1];
+    for (size_t done = 0; done < n;) {
+        char piece[256];
+        size_t some = n - done < sizeof piece - 1 ? n - done : sizeof piece - 1;
+        random_text(piece, some, "ab\r\n T1 LOGOUT{}3+\x80");
+        SIM_REQUIRE(buf_add(part, span_bytes(piece, some)));
+        done += some;
+    }
+    SIM_REQUIRE(buf_add_text(part, "\r\n"));
+}
+
+static void append(struct client *c)
+{
+    struct command *k = new_command(c, C_ONE);
+    size_t n = random_size(c->plan->largest);
+    bool waits = random_below(2) == 0;
+    add_part(k, "%s APPEND x {%zu%s}\r\n", k->tag, n, waits ? "" : "+");
+    if (waits) {
+        add_part(k, "%s", "x");
+        buf_clear(&k->parts[1]);
+    }
+    add_literal(k, n);
+    issue(c, k);
+}
+
+static void work(struct client *c)
+{
+    char imap[40], pop3[40];
+    unsigned n = (unsigned)random_size(c->plan->largest);
+    if (c->commands == 0) {
+        ask(c, C_LOGOUT, "LOGOUT", "QUIT");
+        c->left = true;
+        return;
+    }
+    c->commands--;
+    snprintf(imap, sizeof imap, "FETCH %u", n);
+    snprintf(pop3, sizeof pop3, "RETR %u", n);
+    switch (random_below(3)) {
+    case 0:
+        ask(c, C_ONE, "NOOP", "NOOP");
+        break;
+    case 1:
+        ask(c, C_MULTI, imap, pop3);
+        break;
+    default:
+        if (c->plan->protocol == IMAP)
+            append(c);
+        else
+            ask(c, C_ONE, "", "STAT");
+        break;
+    }
+}
+
+static void make_noise(struct client *c)
+{
+    c->noise--;
+    switch (random_below(3)) {
+    case 0:
+        ask(c, C_MULTI, "CAPABILITY", "CAPA");
+        break;
+    case 1:
+        ask(c, C_ONE, "ID (\"name\" \"sim\" \"version\" NIL)", "XCLIENT ADDR=10.0.0.7 PORT=1 TTL=4");
+        break;
+    default:
+        ask(c, C_ONE, "NOOP", "NOOP");
+        break;
+    }
+}
+
+static void start_tls(struct client *c)
+{
+    ask(c, C_STARTTLS, "STARTTLS", "STLS");
+    if (!c->plan->injects)
+        return;
+    c->injected = true;
+    SIM_REQUIRE(buf_add_text(&c->out, c->plan->protocol == IMAP ? "x LOGIN a b\r\n" : "USER a\r\n"));
+}
+
+static bool may_issue(const struct client *c)
+{
+    if (c->left || c->lawless || c->bye || c->injected || c->half_closed)
+        return false;
+    if (c->n_window == 0)
+        return c->greeted || random_chance(100);
+    const struct command *last = &c->window[c->n_window - 1];
+    bool barrier = last->sent < last->n_parts || last->kind == C_STARTTLS || last->kind == C_LOGOUT;
+    return !barrier && c->n_window + 2 < WINDOW && (last->kind != C_LOGIN || !c->in_session) && random_chance(300);
+}
+
+static bool waits_for_login(const struct client *c)
+{
+    for (size_t i = 0; i < c->n_window; i++)
+        if (c->window[i].kind == C_LOGIN)
+            return true;
+    return false;
+}
+
+static bool next(struct client *c)
+{
+    if (!may_issue(c))
+        return false;
+    if (waits_for_login(c))
+        ask(c, C_ONE, "NOOP", "NOOP"); /* good before and after it */
+    else if (c->in_session)
+        work(c);
+    else if (c->noise > 0)
+        make_noise(c);
+    else if (c->plan->starttls && !c->protected)
+        start_tls(c);
+    else if (c->attempts < ATTEMPTS_MOST && c->n_window + 2 < WINDOW)
+        sign_in(c);
+    else if (c->attempts == ATTEMPTS_MOST) {
+        ask(c, C_LOGOUT, "LOGOUT", "QUIT");
+        c->left = true;
+    } else
+        return false;
+    return true;
+}
+
+/* ---- replies ---- */
+
+/* An outage never looks like a wrong password. */
+static void require_honest(const struct client *c, const struct command *k, struct span line)
+{
+    bool refused =
+        span_contains_nocase(line, SPAN("AUTHENTICATIONFAILED")) || span_contains_nocase(line, SPAN("[AUTH]"));
+    bool by_auth = c->plan->verdict == VERDICT_REFUSED || c->plan->verdict == VERDICT_DENIED;
+    SIM_REQUIRE(!refused || k->wrong || by_auth || c->plan->store_fault == FAULT_GARBAGE);
+}
+
+/* Its store talks nonsense: whatever comes is only compared with what that said. */
+static bool is_garbled(const struct client *c)
+{
+    return c->in_session && c->plan->store_fault == FAULT_GARBAGE;
+}
+
+static void logged_in(struct client *c)
+{
+    c->in_session = true;
+    totals.logins++;
+    SIM_REQUIRE(buf_add(&c->down_log, buf_span(&c->in)));
+    if (is_garbled(c))
+        buf_clear(&c->in);
+}
+
+static void finish(struct client *c, bool good, struct span line)
+{
+    SIM_REQUIRE(c->n_window > 0);
+    struct command k = c->window[0];
+    memmove(c->window, c->window + 1, --c->n_window * sizeof c->window[0]);
+    if (k.kind == C_LOGIN) {
+        SIM_REQUIRE(!good || !k.wrong);
+        SIM_REQUIRE(good || k.wrong || !c->plan->clean);
+        require_honest(c, &k, line);
+        if (good)
+            logged_in(c);
+        else
+            totals.refused++;
+    }
+    if (k.kind == C_STARTTLS) {
+        SIM_REQUIRE(good || !c->plan->clean);
+        SIM_REQUIRE(!good || c->in.n == 0); /* nothing follows it in clear */
+        if (good && !c->injected)           /* else they are taken for a handshake, when they come later */
+            c->phase = CL_TLS;
+    }
+    if (k.kind == C_MULTI && c->plan->protocol == POP3)
+        c->in_multi = good;
+    if (k.kind == C_LOGOUT)
+        c->ended_well = good;
+    command_fini(&k);
+}
+
+static void go_on(struct client *c)
+{
+    SIM_REQUIRE(c->n_window > 0 && c->window[0].sent < c->window[0].n_parts);
+    send_part(c, &c->window[0]);
+}
+
+static void take_untagged(struct client *c, struct span line)
+{
+    uint64_t n;
+    ptrdiff_t brace = span_find_last(line, '{');
+    c->bye = c->bye || span_starts(line, SPAN("* BYE "));
+    c->greeted = true;
+    if (brace < 0 || line.at[line.n - 1] != '}')
+        return;
+    struct span digits = span_after(line, (size_t)brace + 1);
+    digits.n--;
+    SIM_REQUIRE(span_number(digits, LOG_MAX, &n));
+    c->literal = n;
+    c->in_tail = true;
+}
+
+static void take_imap(struct client *c, struct span line)
+{
+    struct span rest = line, tag, status;
+    if (c->in_tail) {
+        c->in_tail = false;
+        return;
+    }
+    if (span_starts(line, SPAN("* "))) {
+        take_untagged(c, line);
+        return;
+    }
+    if (span_starts(line, SPAN("+"))) {
+        go_on(c);
+        return;
+    }
+    SIM_REQUIRE(c->n_window > 0 && span_word(&rest, &tag) && span_word(&rest, &status));
+    SIM_REQUIRE(span_eq(tag, span_of(c->window[0].tag)));
+    bool good = span_eq(status, SPAN("OK"));
+    SIM_REQUIRE(good || span_eq(status, SPAN("NO")) || span_eq(status, SPAN("BAD")));
+    finish(c, good, line);
+}
+
+static void take_pop3(struct client *c, struct span line)
+{
+    if (c->in_multi) {
+        c->in_multi = !span_eq(line, SPAN("."));
+        return;
+    }
+    bool good = span_starts(line, SPAN("+OK"));
+    if (!good && span_starts(line, SPAN("+"))) {
+        go_on(c);
+        return;
+    }
+    SIM_REQUIRE(good || span_starts(line, SPAN("-ERR")));
+    if (!c->greeted && good) {
+        c->greeted = true;
+        return;
+    }
+    if (c->n_window > 0)
+        finish(c, good, line);
+    else {
+        SIM_REQUIRE(!good && !c->bye); /* a good-bye that nobody asked for */
+        c->bye = true;
+    }
+}
+
+static bool take_line(struct client *c)
+{
+    if (c->literal > 0) {
+        size_t n = c->literal < c->in.n ? c->literal : c->in.n;
+        c->literal -= n;
+        buf_take(&c->in, n);
+        return n > 0;
+    }
+    struct span in = buf_span(&c->in);
+    ptrdiff_t end = span_find(in, '\n');
+    if (end < 0 || c->phase != CL_TALK)
+        return false;
+    SIM_REQUIRE(end > 0 && in.at[end - 1] == '\r');
+    char *copy = span_copy(span_first(in, (size_t)end - 1));
+    struct span line = span_bytes(copy, (size_t)end - 1);
+    buf_take(&c->in, (size_t)end + 1);
+    if (c->plan->protocol == IMAP)
+        take_imap(c, line);
+    else
+        take_pop3(c, line);
+    free(copy);
+    return true;
+}
+
+/* ---- a step ---- */
+
+static void over(struct client *c)
+{
+    c->phase = CL_OVER;
+    peer_let_go(&c->link);
+}
+
+static void heard_end(struct client *c)
+{
+    c->ended = true;
+    c->reset = c->link->out->reset;
+    bool proper = !c->link->peer_tls || c->link->out->notified;
+    if (c->plan->clean) {
+        SIM_REQUIRE(c->ended_well && c->n_window == 0 && !c->reset);
+        SIM_REQUIRE(proper); /* a cut is not an end */
+        totals.clean++;
+    }
+    over(c);
+}
+
+static bool hear(struct client *c)
+{
+    char room[4096];
+    if (!peer_can_read(c->link))
+        return false;
+    size_t n = peer_read(c->link, room, random_size(sizeof room));
+    if (n == 0) {
+        if (!peer_sees_end(c->link))
+            return false;
+        heard_end(c);
+        return true;
+    }
+    totals.bytes += n;
+    if (c->lawless)
+        return true;
+    SIM_REQUIRE(buf_add(&c->in, span_bytes(room, n)));
+    if (c->in_session)
+        SIM_REQUIRE(buf_add(&c->down_log, span_bytes(room, n)));
+    if (is_garbled(c))
+        buf_clear(&c->in);
+    while (c->in.n > 0 && take_line(c))
+        ;
+    return true;
+}
+
+static bool speak(struct client *c)
+{
+    if (c->out.n == 0 || !peer_can_write(c->link) || c->half_closed)
+        return false;
+    size_t n = peer_write(c->link, span_first(buf_span(&c->out), random_size(c->out.n)));
+    buf_take(&c->out, n);
+    return n > 0;
+}
+
+static bool wait_for_end(struct client *c)
+{
+    if (c->link->fd >= 0 && !c->link->out->ended)
+        return false;
+    over(c);
+    return true;
+}
+
+static bool shake(struct client *c)
+{
+    uint8_t before = c->link->peer_shake;
+    if (c->out.n > 0 || c->half_closed)
+        return speak(c) || wait_for_end(c);
+    int done = peer_handshake(c->link, false);
+    if (done < 0) {
+        SIM_REQUIRE(!c->plan->clean);
+        over(c);
+        return true;
+    }
+    if (done == 1) {
+        c->protected = true;
+        c->phase = CL_TALK;
+    }
+    return done == 1 || c->link->peer_shake != before;
+}
+
+static void write_header(struct client *c)
+{
+    struct addr from = {
+        .family = AF_INET, .port = 7, .bytes = {192, 0, 2, (uint8_t)(1 + random_below(200))}
+    };
+    struct addr to = {
+        .family = AF_INET, .port = 993, .bytes = {192, 0, 2, 250}
+    };
+    if (random_below(2) == 0)
+        SIM_REQUIRE(proxy_header_write(&c->out, &from, &to));
+    else
+        SIM_REQUIRE(buf_printf(&c->out, "PROXY TCP4 192.0.2.%u 192.0.2.250 7 993\r\n", from.bytes[3]));
+    c->phase = c->plan->implicit ? CL_TLS : CL_TALK;
+}
+
+static void fail(struct client *c)
+{
+    char noise[64];
+    totals.faults++;
+    switch (c->plan->client_fault) {
+    case FAULT_FIN:
+        peer_end(c->link, random_below(2) == 0);
+        c->half_closed = true;
+        break;
+    case FAULT_RESET:
+        peer_reset(c->link);
+        over(c);
+        break;
+    case FAULT_GARBAGE:
+        c->lawless = true;
+        random_text(noise, random_size(sizeof noise - 1), "\r\nA1 LOGIN{9+}\"* AUTH PLAIN=\x16\x80");
+        SIM_REQUIRE(buf_add(&c->out, span_of(noise)));
+        SIM_REQUIRE(buf_add(&c->up_log, span_of(noise)));
+        break;
+    default:
+        c->phase = CL_SILENT;
+        break;
+    }
+}
+
+bool client_acts(struct client *c)
+{
+    if (c->phase == CL_OVER)
+        return false;
+    if (c->phase == CL_SILENT)
+        return wait_for_end(c);
+    if (c->plan->client_fault != FAULT_NO && c->steps == c->plan->client_fault_at) {
+        c->steps++;
+        fail(c);
+        return true;
+    }
+    bool acted = true;
+    if (c->phase == CL_HEADER)
+        write_header(c);
+    else if (c->phase == CL_TLS)
+        acted = shake(c);
+    else
+        switch (random_below(3)) {
+        case 0:
+            acted = next(c) || speak(c) || hear(c);
+            break;
+        case 1:
+            acted = speak(c) || hear(c) || next(c);
+            break;
+        default:
+            acted = hear(c) || next(c) || speak(c);
+            break;
+        }
+    c->steps += acted;
+    return acted;
+}
+
+/* ---- afterwards ---- */
+
+/* The last place at or before `at` where a line of ours may stand. In POP3 that is every line's start: which answers
+ * have many lines only the commands tell, which the relay does not read. */
+static size_t safe_before(const struct client *c, const struct store *s, struct span got, size_t at)
+{
+    if (c->plan->protocol == IMAP)
+        return store_safe_before(s, at);
+    while (at > 0 && got.at[at - 1] != '\n')
+        at--;
+    return at;
+}
+
+/* What came down in the session is what the store said, in order; behind it at most one line of ours. */
+void client_judge(const struct client *c, const struct store *s)
+{
+    if (s == NULL || !c->in_session)
+        return;
+    struct span got = buf_span(&c->down_log), said = buf_span(store_down_log(s));
+    size_t same = 0, least = got.n < said.n ? got.n : said.n;
+    while (same < least && got.at[same] == said.at[same])
+        same++;
+    if (c->plan->clean) {
+        SIM_REQUIRE(same == got.n && same == said.n);
+        SIM_REQUIRE(store_up_got(s) == c->up_log.n);
+    }
+    if (same == got.n)
+        return;
+    struct span ours = span_after(got, safe_before(c, s, got, same));
+    bool garbled = c->plan->store_fault == FAULT_GARBAGE;
+    SIM_REQUIRE(garbled || span_starts(ours, SPAN("* BYE ")) || span_starts(ours, SPAN("-ERR [SYS/TEMP] ")));
+    SIM_REQUIRE(garbled || span_find(ours, '\n') == (ptrdiff_t)ours.n - 1);
+}

@@ -1,0 +1,167 @@
+/* The command line: `sim [--sessions N] [--from SEED] [--jobs N]` runs worlds with one seed after the other, `SEED=n
+ * sim` one world. `sim --seed SEED` says what `SEED=` does, for scripts. */
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "proxy/base/log.h"
+#include "proxy/front/front.h"
+#include "proxy/net/loop.h"
+#include "test/sim/sim.h"
+
+enum { SESSIONS_A_WORLD = 40, WARM_UP = 20, GROWTH_MOST = 256 << 10 };
+
+/* As config_dump writes it; files are nobody's business here. */
+static const char config_text[] =
+    "run = { user = \"nobody\"; workers = 1; };\n"
+    "log = { level = \"error\"; };\n"
+    "imap = { listen = ( { address = \"127.0.0.1\"; port = 993; tls = \"implicit\"; },\n"
+    "                    { address = \"127.0.0.1\"; port = 143; tls = \"starttls\"; },\n"
+    "                    { address = \"127.0.0.1\"; port = 144; tls = \"none\"; clear_login = true; },\n"
+    "                    { address = \"127.0.0.1\"; port = 994; tls = \"implicit\";\n"
+    "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
+    "pop3 = { listen = ( { address = \"127.0.0.1\"; port = 995; tls = \"implicit\"; },\n"
+    "                    { address = \"127.0.0.1\"; port = 110; tls = \"starttls\"; },\n"
+    "                    { address = \"127.0.0.1\"; port = 111; tls = \"none\"; clear_login = true;\n"
+    "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
+    "sites = ( { name = \"north\"; security = \"tls\"; backends = ( { host = \"store.sim\"; } ); },\n"
+    "          { name = \"south\"; security = \"starttls\"; backends = ( { host = \"store.sim\"; } ); },\n"
+    "          { name = \"here\"; security = \"loopback\"; backends = ( { host = \"127.0.0.1\"; } ); },\n"
+    "          { name = \"sealed\"; security = \"ipsec\"; ipsec = { reqid = 7; };\n"
+    "            backends = ( { host = \"10.0.0.1\"; } ); } );\n"
+    "directory = { path = \"/nowhere\"; };\n"
+    "limits = { connections_per_address = 1000; held_bytes = 8192; errors = 1000; };\n";
+
+const struct port_fact port_facts[] = {
+    {IMAP,  true,  false, false, false},
+    { IMAP, false, true,  false, false},
+    { IMAP, false, false, true,  false},
+    { IMAP, true,  false, false, true },
+    { POP3, true,  false, false, false},
+    { POP3, false, true,  false, false},
+    { POP3, false, false, true,  true },
+};
+const size_t n_port_facts = COUNT_OF(port_facts);
+
+const struct site_fact site_facts[] = {
+    {"north",   true,  false, false},
+    { "south",  false, true,  false},
+    { "here",   false, false, false},
+    { "sealed", false, false, true },
+};
+const size_t n_site_facts = COUNT_OF(site_facts);
+
+static uint64_t seed, from = 1, sessions = 1000000;
+static unsigned jobs = 1, job;
+static bool only_one;
+
+void sim_die(const char *what, const char *file, int line)
+{
+    fprintf(stderr, "%s:%d: does not hold: %s\n  SEED=%" PRIu64 " replays it\n", file, line, what, seed);
+    abort();
+}
+
+/* What one process knows at a time: all worlds run in its loop. */
+static void run_worlds(void)
+{
+    size_t before = 0;
+    random_begin(0);
+    main_listen();
+    world_run(0);
+    for (seed = from + job; only_one ? totals.worlds < 2 : totals.sessions < sessions / jobs; seed += jobs) {
+        random_begin(seed);
+        world_run(SESSIONS_A_WORLD);
+        if (totals.worlds == WARM_UP)
+            before = mallinfo2().uordblks;
+    }
+    if (totals.worlds > WARM_UP)
+        SIM_REQUIRE(mallinfo2().uordblks < before + GROWTH_MOST);
+    if (only_one)
+        printf("seed %" PRIu64 ": digest %016" PRIx64 "\n", from, random_digest());
+}
+
+bool sim_talks;
+
+void sim_note(unsigned slot, const char *what, struct span bytes)
+{
+    if (!sim_talks)
+        return;
+    printf("%9.3f %u %-14s ", (double)(loop_now_ms() % (24 * HOUR)) / 1e3, slot, what);
+    for (size_t i = 0; i < bytes.n; i++) {
+        unsigned char c = (unsigned char)bytes.at[i];
+        printf(c >= ' ' && c < 0x7f ? "%c" : "\\x%02x", c);
+    }
+    printf("\n");
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int run_job(void)
+{
+    struct config *config = config_parse(span_of(config_text));
+    double start = seconds();
+    if (config == NULL) {
+        fprintf(stderr, "sim: the configuration is none\n");
+        return 2;
+    }
+    log_set(LOG_ERROR, LOG_LOGFMT);
+    struct role role = { .kind = ROLE_FRONT, .config = config, .state_fd = -1, .main_fd = main_begin() };
+    clock_life = run_worlds;
+    if (front_run(&role) != 0)
+        return 2;
+    double took = seconds() - start;
+    printf("[  PASSED  ] 1 test: %" PRIu64 " sessions in %" PRIu64 " worlds, %" PRIu64 " steps, %" PRIu64
+           " logins, %" PRIu64 " without a fault, %" PRIu64 " refused, %" PRIu64 " faults, %" PRIu64
+           " deaths of helpers, %.1f MB, %.1f s, %.0f "
+           "sessions/s\n",
+           totals.sessions, totals.worlds, totals.steps, totals.logins, totals.clean, totals.refused, totals.faults,
+           totals.deaths, (double)totals.bytes / 1e6, took, (double)totals.sessions / took);
+    return totals.clean > 0 || only_one ? 0 : 2;
+}
+
+static int run_jobs(void)
+{
+    int worst = 0, status;
+    for (job = 0; job < jobs; job++) {
+        pid_t pid = fork();
+        if (pid < 0)
+            return 2;
+        if (pid == 0)
+            exit(run_job());
+    }
+    while (wait(&status) > 0)
+        worst |= !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+    return worst;
+}
+
+int main(int argc, char **argv)
+{
+    const char *one = getenv("SEED");
+    for (int i = 1; i + 1 < argc; i += 2) {
+        uint64_t value = strtoull(argv[i + 1], NULL, 10);
+        if (strcmp(argv[i], "--sessions") == 0)
+            sessions = value;
+        else if (strcmp(argv[i], "--from") == 0)
+            from = value;
+        else if (strcmp(argv[i], "--jobs") == 0)
+            jobs = value > 0 ? (unsigned)value : 1;
+    }
+    setlinebuf(stdout);
+    sim_talks = getenv("TALK") != NULL;
+    only_one = one != NULL && one[0] != '\0';
+    if (only_one) {
+        from = strtoull(one, NULL, 10);
+        jobs = 1;
+    }
+    return jobs > 1 ? run_jobs() : run_job();
+}

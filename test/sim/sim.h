@@ -1,0 +1,213 @@
+/* The simulator: a second world below proxy/net/conn.h, ipc.h, deadline.h and loop.h, in which the real front process
+ * runs (proxy/front, the login dialogues of backends/, proxy/wire) and everything around it is made of a seed: clients,
+ * stores, auth, backends, main, the clock, how bytes are cut and when what fails.
+ *
+ * A world is some sessions at once, from the first connection until nothing is left; the same seed makes the same
+ * world. After every step all invariants are looked at; the first that does not hold ends the program with the seed.
+ *
+ *   random.c  the seed           clock.c  loop and deadlines on a clock of its own     wire.c  links of bytes, and
+ * peers conn.c    conn.h on links    channel.c  ipc.h on queues                            stubs.c  TLS contexts,
+ * hashes, listeners client.c  mail programs      store.c  mail stores                                  helpers.c  auth
+ * and backends world.c   the schedule and the invariants                                          main.c  the command
+ * line */
+#ifndef TEST_SIM_SIM_H
+#define TEST_SIM_SIM_H
+
+#include "proxy/base/buf.h"
+#include "proxy/net/ipc.h"
+
+#define SIM_REQUIRE(condition) ((condition) ? (void)0 : sim_die(#condition, __FILE__, __LINE__))
+void sim_die(const char *what, const char *file, int line) __attribute__((noreturn)); /* main.c: says the seed */
+
+/* With TALK=1 and one seed: what is said and done, a line each. */
+extern bool sim_talks;
+void sim_note(unsigned slot, const char *what, struct span bytes);
+
+/* ---- random.c ---- */
+
+void random_begin(uint64_t seed);
+uint32_t random_below(uint32_t n); /* 0 to n - 1; n > 0 */
+bool random_chance(unsigned per_mille);
+size_t random_size(size_t most);                            /* 1 to most: often small, often all */
+void random_text(char *to, size_t n, const char *alphabet); /* with its NUL behind */
+uint64_t random_digest(void); /* of all that was drawn since random_begin: equal worlds have equal ones */
+
+/* ---- clock.c ---- */
+
+void clock_begin(void);
+bool clock_run_later(void);        /* what was queued for later; false: nothing was */
+int64_t clock_next(void);          /* when the next deadline or alarm is due; INT64_MAX: none */
+void clock_advance(int64_t to_ms); /* rings what is due */
+size_t clock_waiting(void);        /* deadlines and alarms that are set */
+extern void (*clock_life)(void);   /* what loop_run does */
+
+/* ---- wire.c ---- */
+
+enum { WIRE_ROOM = 16384, FD_BASE = 1 << 20 };
+
+struct wire { /* one direction */
+    char at[WIRE_ROOM];
+    size_t n, seen, room; /* bytes under way; of them, those that have arrived; how many may be under way */
+    bool notified;        /* close_notify before the end */
+    bool ended, end_seen; /* FIN */
+    bool reset;
+};
+
+struct link {
+    struct wire wires[2];
+    struct wire *in, *out; /* as the front sees it */
+    int fd;                /* the front's end; -1: closed */
+    bool peer_gone;        /* the model has let go of its end */
+    bool to_site;
+    bool may_be_clear;        /* a credential may go through it in clear */
+    bool must_guard, guarded; /* IPsec */
+    bool peer_tls, front_tls;
+    uint8_t peer_shake;
+    uint8_t manner; /* how bytes arrive */
+    unsigned slot;  /* whose it is */
+    uint64_t visit; /* to_site: the session's id for backends */
+    struct conn *conn;
+};
+
+void wire_begin(void);
+struct link *link_new(bool to_site, unsigned slot); /* the fd is the front's */
+struct link *link_of(int fd);                       /* NULL: no link of that number */
+bool fd_is_ours(int fd);
+void fd_close(int fd);
+int channel_fd(void *channel); /* a number for a channel's end */
+void *channel_of(int fd);
+size_t links_open(void);
+
+bool link_arrives(struct link *l); /* more bytes, or the end, come into view; false: nothing was under way */
+bool link_has_news(const struct link *l);
+
+/* The model's end. Under TLS what is written and read is scrambled on the wire. */
+size_t peer_read(struct link *l, char *to, size_t room);
+size_t peer_write(struct link *l, struct span bytes); /* how much there was room for */
+bool peer_can_read(const struct link *l);             /* bytes, an end or a reset */
+bool peer_can_write(const struct link *l);
+bool peer_sees_end(const struct link *l);
+int peer_handshake(struct link *l, bool as_server); /* 1 done, 0 later, -1 the other side is none */
+void peer_end(struct link *l, bool cut);
+void peer_reset(struct link *l);
+void peer_let_go(struct link **l);
+void wire_scramble(char *at, size_t n);
+
+extern const struct span shake_words[3]; /* hello, answer, finish */
+
+/* ---- conn.c ---- */
+
+/* Lets the front's end of one of a slot's links do what it waits for; false: it waits in vain. */
+bool conn_wakes_slot(unsigned slot, bool to_site);
+size_t conns_alive(void);
+
+/* ---- channel.c ---- */
+
+struct slot;
+struct channel;
+struct channel *channel_new(void (*take)(void *model, struct message *m), void (*let_go)(void *model), void *model);
+int channel_front_end(struct channel *c);                     /* to be given to the front, once */
+void channel_say(struct channel *c, const struct message *m); /* model to front */
+void channel_die(struct channel *c, bool lose); /* the model's process ends; lose: what is under way too */
+bool channel_is_quiet(const struct channel *c);
+bool channels_move(void); /* one message of one channel; false: nothing moves */
+size_t channels_alive(void);
+
+/* ---- helpers.c ---- */
+
+int main_begin(void); /* main's channel, once a process: the front's end */
+void helpers_start_world(bool disturbed);
+void helpers_end_world(void);
+bool helpers_act(void); /* answers that are due, deaths, births; false: nothing was due */
+int64_t helpers_next(void);
+void helpers_require_equal(void);                                          /* what they count is what lives */
+void helpers_front_hears(const struct message *m, const struct ipc *from); /* before it does; NULL: of a death */
+void helpers_forget(const struct slot *s);
+void helpers_settle(void); /* no more disturbances */
+void main_listen(void);
+void main_kick(void);
+
+/* ---- the secret of a session, in all its forms ---- */
+
+struct plan;
+bool secret_is_in(const struct plan *p, struct span bytes);
+
+/* ---- client.c, store.c ---- */
+
+enum sim_fault { FAULT_NO, FAULT_FIN, FAULT_RESET, FAULT_STALL, FAULT_GARBAGE, FAULT_CERTIFICATE, FAULT_KINDS };
+
+/* What is to happen to one session: drawn before it begins. */
+struct plan {
+    unsigned user;
+    uint8_t protocol, port, site;
+    bool implicit, starttls, proxied;
+    bool wrong_first; /* the first password is wrong */
+    bool clean;       /* nothing fails: it must come to its good end */
+    enum sim_fault client_fault, store_fault;
+    unsigned client_fault_at, store_fault_at; /* after so many steps of the model */
+    uint8_t verdict;                          /* enum verdict_status; VERDICT_STATUSES: never */
+    uint8_t dialed;                           /* enum dial_status; DIAL_STATUSES: never */
+    unsigned auth_ms, dial_ms;
+    unsigned commands; /* after the login */
+    size_t largest;    /* octets of a literal */
+    bool injects;      /* bytes behind STARTTLS */
+    bool confirm;
+    char name[24], password[40], wrong[40];
+    char encoded[3][120]; /* PLAIN, in base64: right, wrong; of the password alone */
+};
+
+struct client;
+struct store;
+struct client *client_new(const struct plan *p, struct link *l);
+bool client_acts(struct client *c); /* one step; false: it can do nothing now */
+bool client_is_over(const struct client *c);
+void client_judge(const struct client *c,
+                  const struct store *s); /* after its end; s: of the login that succeeded, or NULL */
+void client_free(struct client **c);
+const struct buf *client_up_log(const struct client *c);
+
+struct store *store_new(const struct plan *p, struct link *l);
+bool store_acts(struct store *s);
+bool store_is_over(const struct store *s);
+bool store_let_in(const struct store *s);
+const struct buf *store_down_log(const struct store *s);
+size_t store_safe_before(const struct store *s,
+                         size_t at); /* the last place at or before it where a line may be put in */
+size_t store_up_got(const struct store *s);
+void store_free(struct store **s);
+
+/* ---- world.c ---- */
+
+enum { SLOTS = 8 };
+
+struct slot {
+    struct plan plan;
+    struct link *client_link, *site_link;
+    struct client *client;
+    struct store *store;
+    bool used;
+};
+extern struct slot slots[SLOTS];
+
+struct slot *slot_by_name(struct span name); /* "u17", "u17@sim" */
+struct link *slot_dial(struct slot *s);
+void world_run(unsigned sessions);
+
+struct totals {
+    uint64_t worlds, sessions, steps, logins, clean, refused, bytes, deaths, faults;
+};
+extern struct totals totals;
+
+extern const struct port_fact {
+    uint8_t protocol;
+    bool implicit, starttls, clear_login, proxied;
+} port_facts[];
+extern const size_t n_port_facts;
+extern const struct site_fact {
+    const char *name;
+    bool tls, starttls, ipsec;
+} site_facts[];
+extern const size_t n_site_facts;
+void accept_on(unsigned port, int fd, const struct addr *peer); /* stubs.c: a connection for a listener */
+
+#endif

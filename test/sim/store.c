@@ -1,0 +1,578 @@
+/* Mail stores: they greet, list, take a login and serve a session, each in one of the ways that stores have; and some
+ * end, fall silent or talk nonsense at a moment that the plan says. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "proxy/wire/imap_command.h"
+#include "proxy/wire/pop3.h"
+#include "proxy/wire/sasl.h"
+#include "test/sim/sim.h"
+
+enum { LOG_MAX = 1 << 20, SAFE_MAX = 256, LARGEST = 100000, SASL_LINE = 16384 };
+enum store_phase { ST_TLS, ST_GREET, ST_LOGIN, ST_LIST, ST_SESSION, ST_SILENT, ST_OVER };
+
+struct store {
+    const struct plan *plan;
+    struct link *link;
+    enum store_phase phase;
+    unsigned steps;
+    bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
+    bool starts_tls, awaits_response, listed, leaving, said_end, let_in;
+    struct imap_reader reader;
+    char user[40];
+    struct buf in, out;
+    struct buf down_log; /* what it said in the session */
+    size_t safe[SAFE_MAX], n_safe;
+    size_t up_got;
+    uint64_t literal; /* of the client's command: octets to come */
+    char tag[16];
+    bool in_literal_line;
+};
+
+struct store *store_new(const struct plan *p, struct link *l)
+{
+    struct store *s = calloc(1, sizeof *s);
+    SIM_REQUIRE(s != NULL);
+    *s = (struct store){ .plan = p, .link = l, .phase = site_facts[p->site].tls ? ST_TLS : ST_GREET };
+    s->lists_in_greeting = random_below(2) == 0;
+    s->initial_response = random_below(2) == 0;
+    s->literal_plus = random_below(2) == 0;
+    s->plain = random_below(3) > 0;
+    s->lists_after = random_below(2) == 0;
+    imap_reader_init(&s->reader, SASL_LINE);
+    buf_init(&s->in, LOG_MAX);
+    buf_init(&s->out, LOG_MAX);
+    buf_init(&s->down_log, LOG_MAX);
+    return s;
+}
+
+void store_free(struct store **pointer)
+{
+    struct store *s = *pointer;
+    *pointer = NULL;
+    if (s == NULL)
+        return;
+    imap_reader_fini(&s->reader);
+    buf_fini(&s->in);
+    buf_fini(&s->out);
+    buf_fini(&s->down_log);
+    peer_let_go(&s->link);
+    free(s);
+}
+
+bool store_is_over(const struct store *s)
+{
+    return s->phase == ST_OVER;
+}
+
+bool store_let_in(const struct store *s)
+{
+    return s->let_in;
+}
+
+const struct buf *store_down_log(const struct store *s)
+{
+    return &s->down_log;
+}
+
+size_t store_up_got(const struct store *s)
+{
+    return s->up_got;
+}
+
+size_t store_safe_before(const struct store *s, size_t at)
+{
+    size_t best = 0;
+    for (size_t i = 0; i < s->n_safe; i++)
+        if (s->safe[i] <= at && s->safe[i] > best)
+            best = s->safe[i];
+    return best;
+}
+
+/* ---- saying ---- */
+
+static void say(struct store *s, struct span text)
+{
+    SIM_REQUIRE(buf_add(&s->out, text));
+    if (s->phase == ST_SESSION)
+        SIM_REQUIRE(buf_add(&s->down_log, text));
+}
+
+static void say_line(struct store *s, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say_line(struct store *s, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    say(s, span_bytes(line, (size_t)n));
+}
+
+/* An answer is complete: here a line of somebody else would do no harm. */
+static void answered(struct store *s)
+{
+    SIM_REQUIRE(s->n_safe < SAFE_MAX);
+    s->safe[s->n_safe++] = s->down_log.n;
+}
+
+static const char *list_of(const struct store *s)
+{
+    static char list[200];
+    bool offers_tls = site_facts[s->plan->site].starttls && !s->link->peer_tls;
+    snprintf(list, sizeof list, "IMAP4rev1%s%s%s%s", offers_tls ? " STARTTLS" : "", s->plain ? " AUTH=PLAIN" : "",
+             s->initial_response ? " SASL-IR" : "", s->literal_plus ? " LITERAL+" : " ID");
+    return list;
+}
+
+static void begin_session(struct store *s)
+{
+    s->phase = ST_SESSION;
+    s->let_in = true;
+    s->n_safe = 0;
+    answered(s);
+}
+
+/* ---- the login ---- */
+
+/* What it was given is of the session that dialled it, through a link that may carry it. */
+static bool judge(struct store *s, struct span user, struct span password)
+{
+    const struct plan *p = s->plan;
+    SIM_REQUIRE(s->link->peer_tls || s->link->may_be_clear);
+    SIM_REQUIRE(span_eq(user, span_of(p->name)));
+    bool right = span_eq(password, span_of(p->password));
+    SIM_REQUIRE(right || span_eq(password, span_of(p->wrong)) || p->client_fault == FAULT_GARBAGE);
+    return right;
+}
+
+static void answer_imap(struct store *s, struct span tag, bool right)
+{
+    if (!right) {
+        say_line(s, "%.*s NO [AUTHENTICATIONFAILED] no\r\n", SPAN_ARG(tag));
+        return;
+    }
+    if (s->lists_after) {
+        say_line(s, "%.*s OK [CAPABILITY %s] in\r\n", SPAN_ARG(tag), list_of(s));
+        begin_session(s);
+        return;
+    }
+    say_line(s, "%.*s OK in\r\n", SPAN_ARG(tag));
+    s->phase = ST_LIST;
+}
+
+static bool judge_response(struct store *s, struct span text)
+{
+    struct buf message;
+    struct sasl_identity who;
+    buf_init_secret(&message, SASL_LINE);
+    SIM_REQUIRE(base64_decode(text, &message) && sasl_plain_parse(buf_span(&message), &who));
+    bool right = judge(s, who.authcid, who.password);
+    buf_fini(&message);
+    return right;
+}
+
+static void keep_tag(struct store *s, struct span tag)
+{
+    SIM_REQUIRE(tag.n < sizeof s->tag);
+    memset(s->tag, 0, sizeof s->tag);
+    memcpy(s->tag, tag.at, tag.n);
+}
+
+static void start_tls(struct store *s)
+{
+    SIM_REQUIRE(!s->link->peer_tls && s->in.n == 0);
+    s->starts_tls = true;
+}
+
+static void do_imap(struct store *s, const struct imap_command *c)
+{
+    switch (c->verb) {
+    case IMAP_CAPABILITY:
+        say_line(s, "* CAPABILITY %s\r\n%.*s OK done\r\n", list_of(s), SPAN_ARG(c->tag));
+        if (s->phase == ST_LIST)
+            begin_session(s);
+        break;
+    case IMAP_ID:
+        say_line(s, "* ID NIL\r\n%.*s OK done\r\n", SPAN_ARG(c->tag));
+        break;
+    case IMAP_STARTTLS:
+        say_line(s, "%.*s OK begin\r\n", SPAN_ARG(c->tag));
+        start_tls(s);
+        break;
+    case IMAP_LOGIN:
+        answer_imap(s, c->tag, judge(s, c->words[0], c->words[1]));
+        break;
+    case IMAP_AUTHENTICATE:
+        SIM_REQUIRE(s->plain);
+        keep_tag(s, c->tag);
+        if (c->n_words == 2)
+            answer_imap(s, c->tag, judge_response(s, c->words[1]));
+        else {
+            s->awaits_response = true;
+            say_line(s, "+ \r\n");
+        }
+        break;
+    default:
+        SIM_REQUIRE(c->verb == IMAP_NOOP || c->verb == IMAP_LOGOUT);
+        say_line(s, "%.*s OK done\r\n", SPAN_ARG(c->tag));
+    }
+}
+
+static bool read_imap(struct store *s)
+{
+    struct imap_command c = { 0 };
+    imap_problem problem = "";
+    struct span in = buf_span(&s->in);
+    enum imap_got got = imap_reader_next(&s->reader, &in, &c, &problem);
+    buf_take(&s->in, s->in.n - in.n);
+    SIM_REQUIRE(got == IMAP_MORE || got == IMAP_GO_AHEAD || got == IMAP_COMMAND);
+    if (got == IMAP_GO_AHEAD)
+        say_line(s, "+ go\r\n");
+    if (got == IMAP_COMMAND)
+        do_imap(s, &c);
+    return got != IMAP_MORE;
+}
+
+static void answer_pop3(struct store *s, bool right)
+{
+    if (!right)
+        say_line(s, "-ERR [AUTH] no\r\n");
+    else {
+        say_line(s, "+OK in\r\n");
+        begin_session(s);
+    }
+}
+
+static void do_pop3(struct store *s, const struct pop3_command *c)
+{
+    struct span rest = c->argument, word;
+    switch (c->verb) {
+    case POP3_CAPA:
+        say_line(s, "+OK\r\nUIDL\r\n%s%s%s.\r\n", s->plain ? "SASL PLAIN\r\n" : "", s->plain ? "" : "USER\r\n",
+                 site_facts[s->plan->site].starttls && !s->link->peer_tls ? "STLS\r\n" : "");
+        break;
+    case POP3_STLS:
+        say_line(s, "+OK begin\r\n");
+        start_tls(s);
+        break;
+    case POP3_USER:
+        snprintf(s->user, sizeof s->user, "%.*s", SPAN_ARG(c->argument));
+        say_line(s, "+OK\r\n");
+        break;
+    case POP3_PASS:
+        answer_pop3(s, judge(s, span_of(s->user), c->argument));
+        break;
+    case POP3_AUTH:
+        SIM_REQUIRE(span_word(&rest, &word) && span_eq(word, SPAN("PLAIN")));
+        if (span_word(&rest, &word))
+            answer_pop3(s, judge_response(s, word));
+        else {
+            s->awaits_response = true;
+            say_line(s, "+ \r\n");
+        }
+        break;
+    default:
+        say_line(s, "-ERR what\r\n");
+    }
+}
+
+static bool read_line(struct store *s, struct span *line, size_t *used)
+{
+    enum line_read got = line_read(buf_span(&s->in), LOG_MAX, line, used);
+    SIM_REQUIRE(got != LINE_TOO_LONG);
+    return got == LINE_READ;
+}
+
+static bool read_pop3(struct store *s)
+{
+    struct span line;
+    struct pop3_command c;
+    size_t used;
+    if (!read_line(s, &line, &used))
+        return false;
+    SIM_REQUIRE(pop3_command_parse(line, &c));
+    char *copy = span_copy(line); /* what it says may begin the session, whose bytes are behind */
+    SIM_REQUIRE(copy != NULL && pop3_command_parse(span_bytes(copy, line.n), &c));
+    buf_take(&s->in, used);
+    do_pop3(s, &c);
+    free(copy);
+    return true;
+}
+
+static bool read_response(struct store *s)
+{
+    struct span line;
+    size_t used;
+    if (!read_line(s, &line, &used))
+        return false;
+    s->awaits_response = false;
+    bool right = judge_response(s, line);
+    buf_take(&s->in, used);
+    if (s->plan->protocol == IMAP)
+        answer_imap(s, span_of(s->tag), right);
+    else
+        answer_pop3(s, right);
+    return true;
+}
+
+/* ---- the session: commands of client.c ---- */
+
+static void say_literal(struct store *s, size_t n)
+{
+    char piece[256];
+    for (size_t done = 0; done < n;) {
+        size_t some = n - done < sizeof piece - 1 ? n - done : sizeof piece - 1;
+        random_text(piece, some, "ab\r\n* BYE{}1+\xff");
+        say(s, span_bytes(piece, some));
+        done += some;
+    }
+}
+
+static void do_session_imap(struct store *s, struct span tag, struct span verb, size_t number)
+{
+    if (random_below(3) == 0)
+        say_line(s, "* %u EXISTS\r\n", random_below(100));
+    if (span_eq(verb, SPAN("FETCH"))) {
+        say_line(s, "* 1 FETCH (BODY[] {%zu}\r\n", number);
+        say_literal(s, number);
+        say_line(s, ")\r\n");
+    }
+    s->leaving = span_eq(verb, SPAN("LOGOUT"));
+    if (s->leaving)
+        say_line(s, "* BYE so long\r\n");
+    say_line(s, "%.*s OK done\r\n", SPAN_ARG(tag));
+    answered(s);
+}
+
+static void do_session_pop3(struct store *s, struct span verb, size_t number)
+{
+    s->leaving = span_eq(verb, SPAN("QUIT"));
+    say_line(s, "+OK done\r\n");
+    if (span_eq(verb, SPAN("RETR"))) {
+        for (size_t n = 0; n < number; n += 60)
+            say_line(s, "%.*s\r\n", 58, "A line of a message that is as long as all the others are.");
+        say_line(s, ".\r\n");
+    }
+    answered(s);
+}
+
+/* "{12+}", "{12}": the client's literal follows. */
+static bool announces(struct store *s, struct span word, struct span tag)
+{
+    if (word.n < 3 || word.at[0] != '{' || word.at[word.n - 1] != '}')
+        return false;
+    bool waits = word.at[word.n - 2] != '+';
+    if (!span_number(span_bytes(word.at + 1, word.n - (waits ? 2 : 3)), LOG_MAX, &s->literal))
+        return false;
+    keep_tag(s, tag);
+    s->in_literal_line = true;
+    if (waits) {
+        say_line(s, "+ go\r\n");
+        answered(s);
+    }
+    return true;
+}
+
+/* What follows a literal: nothing, from a client that keeps to the rules. */
+static void end_literal_line(struct store *s, struct span line)
+{
+    s->in_literal_line = false;
+    SIM_REQUIRE(line.n == 0 || s->plan->client_fault == FAULT_GARBAGE);
+    do_session_imap(s, span_of(s->tag), SPAN("APPEND"), 0);
+}
+
+/* "tag APPEND x {12+}", "tag FETCH 500", "RETR 500". */
+static void do_session_line(struct store *s, struct span line)
+{
+    struct span rest = line, tag = SPAN_NONE, verb, word;
+    uint64_t number = 0;
+    bool imap = s->plan->protocol == IMAP;
+    if (s->in_literal_line) {
+        end_literal_line(s, line);
+        return;
+    }
+    if ((imap && !span_word(&rest, &tag)) || !span_word(&rest, &verb) || tag.n >= sizeof s->tag) {
+        SIM_REQUIRE(s->plan->client_fault == FAULT_GARBAGE);
+        say_line(s, imap ? "* BAD what\r\n" : "-ERR what\r\n");
+        answered(s);
+        return;
+    }
+    while (span_word(&rest, &word)) {
+        if (imap && announces(s, word, tag))
+            return;
+        if (!span_number(word, LARGEST, &number))
+            number = 0;
+    }
+    if (imap)
+        do_session_imap(s, tag, verb, number);
+    else
+        do_session_pop3(s, verb, number);
+}
+
+static bool read_session(struct store *s)
+{
+    struct span line;
+    size_t used;
+    if (s->in.n == 0 || s->leaving)
+        return false;
+    if (s->literal > 0) {
+        size_t n = s->literal < s->in.n ? s->literal : s->in.n;
+        s->literal -= n;
+        buf_take(&s->in, n);
+        return true;
+    }
+    if (!read_line(s, &line, &used))
+        return false;
+    char *copy = span_copy(line);
+    buf_take(&s->in, used);
+    do_session_line(s, span_bytes(copy, line.n));
+    free(copy);
+    return true;
+}
+
+/* ---- a step ---- */
+
+static void greet(struct store *s)
+{
+    s->phase = ST_LOGIN;
+    if (s->plan->protocol == POP3)
+        say_line(s, "+OK ready\r\n");
+    else if (s->lists_in_greeting)
+        say_line(s, "* OK [CAPABILITY %s] ready\r\n", list_of(s));
+    else
+        say_line(s, "* OK ready\r\n");
+}
+
+static bool understand(struct store *s)
+{
+    if (s->in.n == 0)
+        return false;
+    if (s->phase == ST_SESSION)
+        return read_session(s);
+    if (s->awaits_response)
+        return read_response(s);
+    return s->plan->protocol == IMAP ? read_imap(s) : read_pop3(s);
+}
+
+static void require_in_order(struct store *s, struct span bytes)
+{
+    const struct buf *sent = client_up_log(slots[s->link->slot].client);
+    SIM_REQUIRE(s->up_got + bytes.n <= sent->n);
+    SIM_REQUIRE(memcmp(sent->at + s->up_got, bytes.at, bytes.n) == 0);
+    s->up_got += bytes.n;
+    totals.bytes += bytes.n;
+}
+
+/* Bytes behind the login's last line belong to the session. */
+static bool hear(struct store *s)
+{
+    char room[4096];
+    if (!peer_can_read(s->link))
+        return false;
+    size_t n = peer_read(s->link, room, random_size(sizeof room));
+    if (n == 0) {
+        if (!peer_sees_end(s->link))
+            return false;
+        s->phase = ST_OVER;
+        peer_let_go(&s->link);
+        return true;
+    }
+    SIM_REQUIRE(buf_add(&s->in, span_bytes(room, n)));
+    if (s->phase == ST_SESSION)
+        require_in_order(s, span_bytes(room, n));
+    while (s->phase <= ST_SESSION && !s->starts_tls) {
+        bool before = s->phase != ST_SESSION;
+        if (!understand(s))
+            break;
+        if (before && s->phase == ST_SESSION)
+            require_in_order(s, buf_span(&s->in));
+    }
+    return true;
+}
+
+static bool speak(struct store *s)
+{
+    if (s->out.n == 0 || !peer_can_write(s->link))
+        return false;
+    size_t n = peer_write(s->link, span_first(buf_span(&s->out), random_size(s->out.n)));
+    buf_take(&s->out, n);
+    return n > 0;
+}
+
+static bool shake(struct store *s)
+{
+    uint8_t before = s->link->peer_shake;
+    int done = peer_handshake(s->link, true);
+    if (done < 0) {
+        s->phase = ST_OVER;
+        peer_let_go(&s->link);
+        return true;
+    }
+    if (done == 1 && s->phase == ST_TLS)
+        s->phase = ST_GREET;
+    s->starts_tls = s->starts_tls && done != 1;
+    return done == 1 || s->link->peer_shake != before;
+}
+
+static void fail(struct store *s)
+{
+    char noise[64];
+    totals.faults++;
+    switch (s->plan->store_fault) {
+    case FAULT_FIN:
+        peer_end(s->link, random_below(2) == 0);
+        s->phase = ST_SILENT;
+        break;
+    case FAULT_RESET:
+        peer_reset(s->link);
+        s->phase = ST_OVER;
+        peer_let_go(&s->link);
+        break;
+    case FAULT_GARBAGE:
+        random_text(noise, random_size(sizeof noise - 1), "\r\n* OK+-ERR[{9}] NO\x01\xff");
+        SIM_REQUIRE(buf_add(&s->out, span_of(noise)) && buf_add(&s->down_log, span_of(noise)));
+        break;
+    default:
+        s->phase = ST_SILENT;
+        break;
+    }
+}
+
+/* It takes no more notice, but for the end. */
+static bool wait_for_end(struct store *s)
+{
+    if (s->link->fd >= 0 && !s->link->out->ended)
+        return false;
+    s->phase = ST_OVER;
+    peer_let_go(&s->link);
+    return true;
+}
+
+bool store_acts(struct store *s)
+{
+    if (s->phase == ST_OVER)
+        return false;
+    if (s->phase == ST_SILENT)
+        return wait_for_end(s);
+    if (s->plan->store_fault != FAULT_NO && s->plan->store_fault != FAULT_CERTIFICATE &&
+        s->steps == s->plan->store_fault_at) {
+        s->steps++;
+        fail(s);
+        return true;
+    }
+    bool acted = true;
+    if (s->phase == ST_TLS || (s->starts_tls && s->out.n == 0))
+        acted = shake(s);
+    else if (s->phase == ST_GREET)
+        greet(s);
+    else if (s->leaving && s->out.n == 0 && !s->said_end) {
+        s->said_end = true;
+        peer_end(s->link, false);
+    } else
+        acted = random_below(2) == 0 ? speak(s) || hear(s) : hear(s) || speak(s);
+    s->steps += acted;
+    return acted;
+}
