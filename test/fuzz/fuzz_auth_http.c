@@ -1,5 +1,5 @@
-/* What an auth_http server answers: lines of headers. The file is included whole: what reads them is static in it. */
-#include "auth/verify_http.c"
+/* What an auth_http server answers: lines of headers. */
+#include "auth/verify_http.h"
 
 #include "test/fuzz/fuzz.h"
 
@@ -23,7 +23,7 @@ void fuzz_one(struct span input)
     http_answer_init(&answer);
     answer.status = fuzz_choice(&input, 8) == 7 ? 404 : 200;
     if (buf_add(&answer.headers, input)) {
-        take_answer(&verifier, &attempt, &answer, &j);
+        auth_http_read(&verifier, &attempt, &answer, &j);
         bool said_ok = span_contains_nocase(input, SPAN("auth-status:"));
         FUZZ_REQUIRE(j.is != JUDGED_YES || (said_ok && answer.status == 200));
         FUZZ_REQUIRE(j.is == JUDGED_YES || j.is == JUDGED_NO || j.is == JUDGED_DOWN);

@@ -106,6 +106,12 @@ void conn_free(struct conn **pointer)
     free(c);
 }
 
+void conn_adopt(struct conn *c, conn_ready_fn *ready, void *owner)
+{
+    c->ready = ready;
+    c->owner = owner;
+}
+
 void conn_forsake(struct conn *c)
 {
     c->forsaken = true;

@@ -279,6 +279,13 @@ static void the_longest_fits(void **state UNUSED)
     buf_fini(&packet);
 }
 
+/* Two programs that were built alike understand each other. */
+static void the_tables_have_a_number(void **state UNUSED)
+{
+    assert_true(messages_fingerprint() != 0);
+    assert_true(messages_fingerprint() == messages_fingerprint());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +297,7 @@ int main(void)
         cmocka_unit_test(types_that_do_not_exist),
         cmocka_unit_test(bounds_hold_on_both_sides),
         cmocka_unit_test(the_longest_fits),
+        cmocka_unit_test(the_tables_have_a_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

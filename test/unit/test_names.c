@@ -5,7 +5,9 @@
 
 #include <cmocka.h>
 
+#include "auth/domains.h"
 #include "auth/names.h"
+#include "auth/precis.h"
 
 static struct domain_config domains[] = {
     {.name = "CORP",               .is = "example.com"  },
@@ -394,6 +396,19 @@ static void store_names(void **state UNUSED)
     buf_fini(&to);
 }
 
+/* What `homeward -V` says; "" for what was left out of this build, where names beyond ASCII are refused. */
+static void libraries_have_versions(void **state UNUSED)
+{
+    struct buf to;
+    buf_init(&to, 100);
+    assert_int_equal(precis_library_version()[0] != '\0', precis_username(SPAN("j\xc3\xb6rg"), &to));
+    buf_clear(&to);
+    assert_int_equal(domain_library_version()[0] != '\0', domain_canonical(SPAN("b\xc3\xbc"
+                                                                                "cher.example"),
+                                                                           &to));
+    buf_fini(&to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(long_names, set_up, tear_down),
         cmocka_unit_test(parts),
         cmocka_unit_test(store_names),
+        cmocka_unit_test(libraries_have_versions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
