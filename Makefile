@@ -1,5 +1,6 @@
 # Homeward: `make` builds build/homeward. `make check` runs unit and flow tests, `make asan` the same under ASan and
-# UBSan, `make lint` proves warnings (gcc and clang), layering and formatting. scripts/test does all of it.
+# UBSan, `make sim` the simulator, `make lint` proves warnings (gcc and clang), layering and formatting. scripts/test does
+# all of it. `make fuzz` and `make coverage` are for when parsers change.
 #
 # A variant of the build lives in a folder of its own: `make BUILD=build/asan SANITIZE=address,undefined`.
 BUILD ?= build
@@ -148,7 +149,7 @@ check: unit flow
 
 ASAN = BUILD=build/asan SANITIZE=address,undefined
 asan: build-asan
-	@$(MAKE) --no-print-directory $(ASAN) check
+	@$(MAKE) --no-print-directory $(ASAN) check sim SIM_SESSIONS=4000
 
 build-asan:
 	@$(MAKE) --no-print-directory $(ASAN) build-tests

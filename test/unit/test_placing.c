@@ -16,7 +16,7 @@ static const char *denied[] = { "guest" };
 static struct config config = {
     .sites = sites,
     .n_sites = COUNT_OF(sites),
-    .accounts = {.deny = { denied, 1 }, .default_domain = "x"},
+    .accounts = {.deny = { .at = denied, .n = 1 }, .default_domain = "x"},
     .directory.driver = DIRECTORY_LDAP,
 };
 
