@@ -9,9 +9,8 @@ struct house house = { .lock = { .fd = -1 }, .tables = { [0 ... ROLES - 1] = -1 
 
 bool house_belong(const struct child *front, const struct child *helper)
 {
-    struct child *coming = house.coming.helpers[helper->kind];
     bool is_coming = front->generation != NULL && front->generation == house.coming.fronts;
-    return helper == (is_coming && coming != NULL ? coming : house.now.helpers[helper->kind]);
+    return helper == house.now.helpers[helper->kind] && !(is_coming && house.coming.helpers[helper->kind] != NULL);
 }
 
 void house_connect(struct child *front, struct child *helper)

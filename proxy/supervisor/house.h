@@ -26,7 +26,8 @@ struct house {
 
 extern struct house house;
 
-/* Is that helper the one that this front asks (or will, once the coming reign is in force)? */
+/* Is that helper the one that this front asks? One of the coming reign is introduced to all fronts in one go when it
+ * comes into force: it answers when all that it has met have told what they hold. */
 bool house_belong(const struct child *front, const struct child *helper);
 
 /* Give them a channel between each other. */

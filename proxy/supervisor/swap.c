@@ -17,12 +17,12 @@ enum {
     GRACE_MS = 10000
 };
 
-/* The fronts of its own reign have had their channels since they were born. */
-static void introduce(struct child *helper, const struct generation *already)
+/* In one go: it answers nobody before all of them have told what they hold. */
+static void introduce(struct child *helper)
 {
     LIST_EACH(link, &children) {
         struct child *c = OWNER_OF(link, struct child, link);
-        if (c->kind == ROLE_FRONT && child_is_there(c) && (already == NULL || c->generation != already))
+        if (c->kind == ROLE_FRONT && child_is_there(c))
             house_connect(c, helper);
     }
 }
@@ -35,7 +35,7 @@ static void replace_helper(enum role_kind kind)
         return;
     }
     house.now.helpers[kind] = new;
-    introduce(new, house.coming.fronts);
+    introduce(new);
     if (old != NULL)
         child_drain(old, &(struct msg_drain){ .deadline_ms = LOGIN_MS }, LOGIN_MS + GRACE_MS);
 }

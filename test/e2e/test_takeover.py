@@ -90,7 +90,8 @@ def inherited(front, authority, scripted_store, trust):
     store = scripted_store(lets_in)
     site = {"name": "one", "backends": [{"host": "127.0.0.1"}], "security": "tls", "verify_name": "localhost",
             "imap": {"port": store.port}, "pop3": "off"}
-    instance = front({"imap": doors.groups()["imap"], "sites": [site], "limits": {"imap_sessions_per_user": 2}}, "* one\n")
+    instance = front({"imap": doors.groups()["imap"], "sites": [site], "limits": {"imap_sessions_per_user": 2},
+                      "run": {"generations_max": 16}}, "* one\n")
     sessions = []
     for _ in range(2):
         sessions.append(signed_in(doors, trust))
@@ -121,6 +122,40 @@ def test_sessions_of_old_programs_are_seen_and_counted(inherited, trust):
     sessions.append(signed_in(doors, trust))
     for client in sessions:
         assert client.noop()[0] == "OK"
+        client.shutdown()
+
+
+def test_a_limit_holds_in_the_very_moment_of_a_change(inherited, trust):
+    """Reloads that renew all processes, and takeovers, while somebody who is at the limit keeps trying. Who slips through
+    between two judges is found when the new one counts."""
+    instance, doors, sessions = inherited
+    crowd = [signed_in(doors, trust, f"user{number}@demo.test") for number in range(100)]
+    stop, passed, refused = threading.Event(), [], []
+
+    def keep_trying():
+        while not stop.is_set():
+            try:
+                passed.append(signed_in(doors, trust))
+            except imaplib.IMAP4.error as no:
+                refused.append(str(no))
+
+    threads = [threading.Thread(target=keep_trying) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(2):
+        instance.settings["limits"].update(errors=5 + number, connect_timeout_ms=1000 + number, sessions_per_address=400 + number)
+        assert "fronts=new auth=new backends=new" in instance.reload()
+        time.sleep(0.3)
+        take_over(instance)
+        time.sleep(0.3)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    print(len(refused), "logins refused over the limit,", len(passed), "let in and sent away at once")
+    assert len(refused) > 10 * len(passed) and all("UNAVAILABLE" in no for no in refused)
+    for client in passed:
+        assert client.readline().startswith(b"* BYE Too many")
+    for client in crowd + sessions:
         client.shutdown()
 
 
