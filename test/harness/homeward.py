@@ -39,10 +39,12 @@ class Homeward:
     """settings: a dict of groups as in homeward.cfg(5); may be changed between start and reload. directory: the map's text.
     Missing groups that every instance needs (run, tls, directory) are filled in."""
 
-    def __init__(self, folder, settings, directory="", certificate=None, privileged=False, log=None, within=None):
+    def __init__(self, folder, settings, directory="", certificate=None, privileged=False, log=None, within=None,
+                 environment=None):
         self.folder = processes.new_folder(folder)
         self.settings, self.directory, self.certificate = settings, directory, certificate
         self.privileged, self.within = privileged, within
+        self.environment = environment or {}
         self.file = os.path.join(folder, "homeward.cfg")
         self.map = os.path.join(folder, "directory.map")
         self.log = log or os.path.join(folder, "homeward.log")
@@ -89,7 +91,7 @@ class Homeward:
         """Start it and return at once."""
         self.write()
         environment = {**os.environ, "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:exitcode=99",
-                       "UBSAN_OPTIONS": "print_stacktrace=1"}
+                       "UBSAN_OPTIONS": "print_stacktrace=1", **self.environment}
         self.process = processes.Process([self.binary, "-c", self.file], self.log, env=environment,
                                          privileged=self.privileged, cwd=self.folder, within=self.within)
         return self

@@ -1,0 +1,1 @@
+"""Clients and stores that mean harm, and what must hold against them."""
