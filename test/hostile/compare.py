@@ -1,0 +1,94 @@
+"""The client-side cases against Homeward and others, and a table of how many each passes. See scripts/hostile."""
+import argparse
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness import certificates, processes
+from hostile import cases, client_cases, peers, segments, stage
+from hostile.conftest import new_folder
+
+TITLES = {"starttls": "STARTTLS and STLS", "imap": "IMAP: input and credentials", "pop3": "POP3: input and credentials", "tls ports": "noise at TLS ports",
+          "segments": "dialogues, cut anywhere"}
+
+
+def client_side(case):
+    return case.title, lambda front: cases.Player(front, case).play()
+
+
+def dialogue(door, name, turns):
+    return f"{name}, cut anywhere ({door})", lambda front: segments.same_however_cut(front, door, turns, every=3)
+
+
+def tables():
+    """{table: [(title, what plays it)]}"""
+    found = {name: [client_side(case) for case in table] for name, table in client_cases.ALL.items()}
+    found["segments"] = [dialogue(door, name, turns) for doors in (client_cases.IMAP, client_cases.POP3) for door in doors
+                         for name, turns in segments.DIALOGUES[door[:4]].items()]
+    return found
+
+
+def one(front, title, play, verbose):
+    """Whether it passed: the case itself, and the front end's health after it."""
+    why = None
+    try:
+        front.run(play(front), 30)
+    except Exception as error:  # a hostile case may end in any of them
+        why = f"{type(error).__name__}: {error}"
+    try:
+        front.check(3)
+    except (stage.Unwell, processes.Failure) as unwell:
+        why = why or str(unwell)
+        front.take_baseline()  # or all that follow would fail for it
+    if why and verbose:
+        print(f"{front.name}: {title}: {why[:400]}", flush=True)
+    return why is None
+
+
+def against(name, folder, authority, only, verbose):
+    """{table: (passed, of)} and its version."""
+    front = peers.ALL[name](os.path.join(folder, name), authority).start()
+    try:
+        return front.version(), {table: (sum(one(front, *each, verbose) for each in rows), len(rows))
+                                 for table, rows in tables().items() if not only or table in only}
+    finally:
+        front.close()
+
+
+def show(results):
+    columns = list(results)
+    print("| cases passed | " + " | ".join(f"{name} {results[name][0]}" for name in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    sums = {name: [0, 0] for name in columns}
+    for table in results[columns[0]][1]:
+        cells = []
+        for name in columns:
+            passed, of = results[name][1][table]
+            sums[name][0] += passed
+            sums[name][1] += of
+            cells.append(f"{passed} of {of}")
+        print(f"| {TITLES[table]} | " + " | ".join(cells) + " |")
+    print("| **all** | " + " | ".join(f"**{passed} of {of}**" for passed, of in sums.values()) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", default=",".join(peers.ALL), help="homeward,nginx,dovecot,perdition: some of them")
+    parser.add_argument("--only", default="", help="some tables: " + ", ".join(TITLES))
+    parser.add_argument("--failures", action="store_true", help="say of each case that did not pass why")
+    options = parser.parse_args()
+    folder = new_folder()
+    try:
+        authority = certificates.Authority(os.path.join(folder, "ca"))
+        results = {name: against(name, folder, authority, options.only.split(",") if options.only else [], options.failures)
+                   for name in options.against.split(",")}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    show(results)
+    return 0 if "homeward" not in results or all(passed == of for passed, of in results["homeward"][1].values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Other mail front ends with the doors of stage.DOORS, as fairly as their manuals allow: TLS 1.2 and up, their usual limits, the good
+stores behind them in clear text on loopback, everybody admitted to them."""
+import os
+
+from bench.proxies import first_line, program
+from harness import homeward, ports, processes
+from .stage import DOORS, HomewardStage, Stage
+
+NGINX = """\
+load_module /usr/lib/nginx/modules/ngx_mail_module.so;
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections 10000; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_auth_protocol $store {{ imap {imap}; pop3 {pop3}; }}
+    server {{
+        listen 127.0.0.1:{auth};
+        location = /auth {{ add_header Auth-Status OK; add_header Auth-Server 127.0.0.1; add_header Auth-Port $store; return 204; }}
+    }}
+}}
+mail {{
+    auth_http 127.0.0.1:{auth}/auth;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_certificate {chain};
+    ssl_certificate_key {key};
+    imap_capabilities IMAP4rev1 LITERAL+ SASL-IR ID;
+    imap_auth plain login;
+    pop3_capabilities USER UIDL TOP PIPELINING;
+    pop3_auth plain;
+    server {{ listen 127.0.0.1:{doors[imap]}; protocol imap; starttls only; }}
+    server {{ listen 127.0.0.1:{doors[imap-clear]}; protocol imap; starttls on; }}
+    server {{ listen 127.0.0.1:{doors[imaps]} ssl; protocol imap; }}
+    server {{ listen 127.0.0.1:{doors[pop3]}; protocol pop3; starttls only; }}
+    server {{ listen 127.0.0.1:{doors[pop3-clear]}; protocol pop3; starttls on; }}
+    server {{ listen 127.0.0.1:{doors[pop3s]} ssl; protocol pop3; }}
+}}
+"""
+
+DOVECOT = """\
+base_dir = {folder}/run
+state_dir = {folder}/run
+log_path = {folder}/error.log
+protocols = imap pop3
+listen = 127.0.0.1
+default_internal_user = {user}
+default_internal_group = {group}
+default_login_user = {user}
+default_vsz_limit = 0
+ssl = yes
+disable_plaintext_auth = yes
+mail_max_userip_connections = 0
+ssl_cert = <{chain}
+ssl_key = <{key}
+ssl_min_protocol = TLSv1.2
+passdb {{
+  driver = static
+  args = proxy=y host=127.0.0.1 nopassword=y
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home=/nowhere
+}}
+protocol imap {{
+  passdb {{
+    driver = static
+    args = proxy=y host=127.0.0.1 port={imap} nopassword=y
+  }}
+}}
+protocol pop3 {{
+  passdb {{
+    driver = static
+    args = proxy=y host=127.0.0.1 port={pop3} nopassword=y
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+"""
+DOVECOT_LOGIN = """\
+service {protocol}-login {{
+  chroot =
+  service_count = 0
+  process_limit = 1
+  process_min_avail = 1
+  inet_listener {protocol} {{
+    port = {clear}
+  }}
+  inet_listener {protocol}s {{
+    port = {tls}
+    ssl = yes
+  }}
+}}
+"""
+
+
+class Peer(Stage):
+    """A front end of somebody else. Its processes may come and go with connections; the first one of each may not."""
+
+    package = ""
+
+    def __init__(self, folder, authority):
+        super().__init__(processes.new_folder(os.path.join(folder, self.name)), authority)
+        self.chain, self.key = authority.leaf("mail")
+        self.made = []
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        processes.give(self.folder)
+        return path
+
+    def commands(self):
+        """The command lines to start."""
+        raise NotImplementedError
+
+    def start(self):
+        self.made = [processes.Process(argv, os.path.join(self.folder, "output"), cwd=self.folder) for argv in self.commands()]
+        listening = set(self.doors.values())
+        processes.wait_until(f"{self.name} listens", 20, lambda: not any(map(ports.is_free, listening)))
+        self.take_baseline()
+        return self
+
+    def pids(self):
+        return [pid for each in self.made for pid in each.members()]
+
+    def unwell(self):
+        """Its first processes are there, and hold no more than then; fewer is no fault of others than Homeward."""
+        now = self.descriptors()
+        if not set(self.baseline) <= set(now) or sum(now.values()) > sum(self.baseline.values()):
+            return f"processes and their descriptors were {self.baseline} and are {now}"
+        return None
+
+    def said(self):
+        return "".join(processes.read(os.path.join(self.folder, name)) for name in ("output", "error.log"))
+
+    def close(self):
+        super().close()
+        for each in self.made:
+            try:
+                each.stop()
+            except processes.Failure:
+                pass  # it was killed then
+
+
+class Nginx(Peer):
+    name, package = "nginx", "nginx-light libnginx-mod-mail"
+
+    def version(self):
+        return first_line([program("nginx"), "-v"]).rpartition("/")[2]
+
+    def commands(self):
+        path = self.write("nginx.conf", NGINX.format(folder=self.folder, chain=self.chain, key=self.key, doors=self.doors, auth=ports.take(),
+                                                     **{protocol: store.port for protocol, store in self.good.items()}))
+        return [[program("nginx"), "-c", path, "-p", self.folder, "-e", os.path.join(self.folder, "error.log")]]
+
+
+class Dovecot(Peer):
+    """One listener serves both kinds of clear doors: a client on the server's own address counts as protected there, another does not."""
+
+    name, package = "dovecot", "dovecot-imapd dovecot-pop3d"
+
+    def version(self):
+        return first_line([program("dovecot"), "--version"]).split(" ")[0]
+
+    def source(self, door):
+        return "127.0.0.1" if door.endswith("clear") else "127.0.0.2"
+
+    def commands(self):
+        text = DOVECOT.format(folder=self.folder, chain=self.chain, key=self.key, user=processes.ACCOUNT.pw_name, group=processes.GROUP,
+                              **{protocol: store.port for protocol, store in self.good.items()})
+        for protocol in ("imap", "pop3"):
+            self.doors[protocol + "-clear"] = self.doors[protocol]
+            text += DOVECOT_LOGIN.format(protocol=protocol, clear=self.doors[protocol], tls=self.doors[protocol + "s"])
+        return [[program("dovecot"), "-F", "-c", self.write("dovecot.conf", text)]]
+
+
+class Perdition(Peer):
+    """A process for each listener, and one more for each connection."""
+
+    name, package = "perdition", "perdition"
+    modes = {"imap": "tls_listen_force", "imap-clear": "tls_listen", "imaps": "ssl_listen",
+             "pop3": "tls_listen_force", "pop3-clear": "tls_listen", "pop3s": "ssl_listen"}
+
+    def version(self):
+        return first_line(["dpkg-query", "-W", "-f", "${Version}\\n", "perdition"]).partition("-")[0]
+
+    def commands(self):
+        return [[program("perdition." + {"imap": "imap4", "pop3": "pop3"}[DOORS[door][0]]), "--config_file", "/dev/null", "--no_daemon",
+                 "--log_facility", os.path.join(self.folder, "error.log"), "--map_library", "", "--bind_address", "127.0.0.1",
+                 "--listen_port", str(self.doors[door]), "--outgoing_server", f"127.0.0.1:{self.good[DOORS[door][0]].port}",
+                 "--username", processes.ACCOUNT.pw_name, "--group", processes.GROUP, "--ssl_mode", mode,
+                 "--ssl_cert_file", self.chain, "--ssl_key_file", self.key, "--pid_file", os.path.join(self.folder, door + ".pid")]
+                for door, mode in self.modes.items()]
+
+
+class Homeward(HomewardStage):
+    package = ""
+
+    def version(self):
+        return first_line([homeward.BINARY, "--version"]).split(" ")[1]
+
+
+ALL = {kind.name: kind for kind in (Homeward, Nginx, Dovecot, Perdition)}
