@@ -82,6 +82,9 @@ protocol pop3 {{
 }}
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -167,7 +170,8 @@ class Nginx(Peer):
 
 
 class Dovecot(Peer):
-    """One listener serves both kinds of clear doors: a client on the server's own address counts as protected there, another does not."""
+    """One listener serves both kinds of clear doors: a client on the server's own address counts as protected there, another does not.
+    It lets an address that failed wait ever longer, which is a virtue and off here: every case comes from the same two."""
 
     name, package = "dovecot", "dovecot-imapd dovecot-pop3d"
 

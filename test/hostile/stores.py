@@ -20,6 +20,7 @@ class Visit:
     def __init__(self, wire):
         self.wire = wire
         self.attempts = []  # (user, password), the refused ones too
+        self.reached = asyncio.Event()  # for scripts that stop at a place
         self.commands = []  # IMAP and POP3, as read, literals in place
 
 
@@ -31,6 +32,7 @@ def plain_parts(text):
 class Imap:
     """The store's part. capabilities: as it greets."""
 
+    is_imap = True
     capabilities = b"IMAP4rev1 SASL-IR LITERAL+ ID AUTH=PLAIN"
 
     def __init__(self, visit, context=None):
@@ -110,6 +112,8 @@ class Imap:
 
 
 class Pop3:
+    is_imap = False
+
     def __init__(self, visit, context=None):
         self.visit, self.wire, self.context = visit, visit.wire, context
         self.named = None
@@ -186,8 +190,8 @@ class Store:
     """A listener on loopback; each connection is given to script(double), double being an Imap or a Pop3. tls: a context for TLS at
     once; inside: one for STARTTLS."""
 
-    def __init__(self, protocol, script=good, tls=None, inside=None, early=None):
-        self.kind, self.script, self.tls, self.inside, self.early = KINDS[protocol], script, tls, inside, early
+    def __init__(self, protocol, script=good, tls=None, inside=None):
+        self.protocol, self.kind, self.script, self.tls, self.inside = protocol, KINDS[protocol], script, tls, inside
         self.port = ports.take()
         self.visits, self.errors, self.tasks = [], [], set()
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=1024)
@@ -210,8 +214,6 @@ class Store:
     async def _one(self, visit):
         self.visits.append(visit)
         try:
-            if self.early:
-                await self.early(visit.wire)
             if self.tls:
                 await visit.wire.handshake(self.tls, server=True)
             await self.script(self.kind(visit, self.inside))

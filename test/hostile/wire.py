@@ -178,11 +178,20 @@ class Wire:
         self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self):
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        if self.sock.fileno() >= 0:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def close(self):
-        self.sock.close()
+        """Whoever waits for it here waits in vain from now on; the number may soon be another connection's."""
+        if self.sock.fileno() >= 0:
+            try:
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(self.sock)
+                loop.remove_writer(self.sock)
+            except RuntimeError:
+                pass  # no loop runs any more
+            self.sock.close()
 
 
 async def connect(port, source=None, patience=PATIENCE, receive_bytes=0):
