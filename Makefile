@@ -51,7 +51,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e hostile ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -138,6 +138,14 @@ $(BUILD)/bench/%:
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)
 
+# Put before Homeward, it makes allocations and system calls fail.
+$(BUILD)/hostile/shim.so: test/hostile/shim.c
+	@mkdir -p $(@D)
+	$(QUIET)$(CC) -std=gnu17 -O2 -g -D_GNU_SOURCE $(WARNINGS) -fPIC -shared -o $@ $<
+
+hostile: all $(if $(SANITIZE),,$(BUILD)/hostile/shim.so)
+	@$(PYTEST) test/hostile
+
 endurance: $(BUILD)/homeward bench
 	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance
 
@@ -195,7 +203,7 @@ install: all man
 		$(INSTALL) 644 dist/$$file $(DESTDIR)$(sysconfdir)/homeward/$$file || exit 1; done
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c)
+C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c)
 ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
 lint: build-tests bench
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)

@@ -57,7 +57,8 @@ bool dialogue_tls_first(struct session *s)
     struct buf words;
     struct outcome o = { .kind = OUTCOME_TLS_FIRST };
     buf_init(&words, 1024);
-    bool good = dialogues[s->protocol]->refuse(s, &o, &words) && dialogue_error(s, buf_span(&words));
+    bool good =
+        dialogues[s->protocol]->refuse(s, &o, &words) ? dialogue_error(s, buf_span(&words)) : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -100,7 +101,7 @@ static bool say_challenge(struct session *s, const char *challenge)
 {
     struct buf words;
     buf_init(&words, 256);
-    bool good = buf_printf(&words, "+ %s\r\n", challenge) && session_say(s, buf_span(&words));
+    bool good = buf_printf(&words, "+ %s\r\n", challenge) ? session_say(s, buf_span(&words)) : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }

@@ -13,7 +13,8 @@ static bool answer(struct session *s, const char *status, const char *text)
 {
     struct buf words;
     buf_init(&words, 1024);
-    bool good = buf_printf(&words, "%s %s %s\r\n", s->signin->tag, status, text) && session_say(s, buf_span(&words));
+    bool good = buf_printf(&words, "%s %s %s\r\n", s->signin->tag, status, text) ? session_say(s, buf_span(&words))
+                                                                                 : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -22,7 +23,8 @@ static bool bad(struct session *s, const char *reason)
 {
     struct buf words;
     buf_init(&words, 1024);
-    bool good = buf_printf(&words, "%s BAD %s\r\n", s->signin->tag, reason) && dialogue_error(s, buf_span(&words));
+    bool good = buf_printf(&words, "%s BAD %s\r\n", s->signin->tag, reason) ? dialogue_error(s, buf_span(&words))
+                                                                            : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -31,8 +33,9 @@ static bool no(struct session *s, const char *reason)
 {
     struct buf words;
     buf_init(&words, 1024);
-    bool good =
-        buf_printf(&words, "%s NO [CANNOT] %s\r\n", s->signin->tag, reason) && dialogue_error(s, buf_span(&words));
+    bool good = buf_printf(&words, "%s NO [CANNOT] %s\r\n", s->signin->tag, reason)
+                    ? dialogue_error(s, buf_span(&words))
+                    : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -81,8 +84,9 @@ static bool do_capability(struct session *s, const struct imap_command *c UNUSED
     struct buf words;
     buf_init(&words, 4096);
     bool good = buf_printf(&words, "* CAPABILITY %s\r\n%s OK Completed.\r\n",
-                           s->port->capabilities[conn_is_tls(s->client)], s->signin->tag) &&
-                session_say(s, buf_span(&words));
+                           s->port->capabilities[conn_is_tls(s->client)], s->signin->tag)
+                    ? session_say(s, buf_span(&words))
+                    : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -110,8 +114,8 @@ static bool do_starttls(struct session *s, const struct imap_command *c UNUSED)
     if (!dialogue_may_start_tls(s))
         return bad(s, conn_is_tls(s->client) ? "TLS is already in force." : "This port has no TLS.");
     buf_init(&words, 1024);
-    bool good =
-        buf_printf(&words, "%s OK Begin TLS now.\r\n", s->signin->tag) && dialogue_start_tls(s, buf_span(&words));
+    bool good = buf_printf(&words, "%s OK Begin TLS now.\r\n", s->signin->tag) ? dialogue_start_tls(s, buf_span(&words))
+                                                                               : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -176,8 +180,9 @@ static bool do_id(struct session *s, const struct imap_command *c)
     arrival_believe(s, &told);
     struct buf words;
     buf_init(&words, 1024);
-    bool good = buf_printf(&words, "* ID (\"name\" \"Homeward\")\r\n%s OK Completed.\r\n", s->signin->tag) &&
-                session_say(s, buf_span(&words));
+    bool good = buf_printf(&words, "* ID (\"name\" \"Homeward\")\r\n%s OK Completed.\r\n", s->signin->tag)
+                    ? session_say(s, buf_span(&words))
+                    : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }

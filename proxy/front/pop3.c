@@ -8,7 +8,7 @@ static bool say(struct session *s, const char *line)
 {
     struct buf words;
     buf_init(&words, 512);
-    bool good = buf_printf(&words, "%s\r\n", line) && session_say(s, buf_span(&words));
+    bool good = buf_printf(&words, "%s\r\n", line) ? session_say(s, buf_span(&words)) : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -17,7 +17,8 @@ static bool bad(struct session *s, const char *reason)
 {
     struct buf words;
     buf_init(&words, 512);
-    bool good = buf_printf(&words, "-ERR %s\r\n", reason) && dialogue_error(s, buf_span(&words));
+    bool good =
+        buf_printf(&words, "-ERR %s\r\n", reason) ? dialogue_error(s, buf_span(&words)) : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }
@@ -109,7 +110,7 @@ static bool list_mechanisms(struct session *s)
     bool good = buf_add_text(&words, "+OK These can be used.\r\n");
     for (enum sasl_mechanism m = SASL_NONE + 1; good && m < SASL_MECHANISMS; m++)
         good = !dialogue_offers(m) || buf_printf(&words, "%s\r\n", sasl_name(m));
-    good = good && buf_add_text(&words, ".\r\n") && session_say(s, buf_span(&words));
+    good = good && buf_add_text(&words, ".\r\n") ? session_say(s, buf_span(&words)) : session_out_of_memory(s);
     buf_fini(&words);
     return good;
 }

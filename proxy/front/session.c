@@ -221,14 +221,16 @@ void session_listen(struct session *s, bool wanted)
 
 /* ---- words ---- */
 
+bool session_out_of_memory(struct session *s)
+{
+    session_close(s, WHY_MEMORY);
+    return false;
+}
+
 bool session_say(struct session *s, struct span bytes)
 {
     trace_said(s, bytes);
-    if (!buf_add(&s->signin->out, bytes)) {
-        session_close(s, WHY_MEMORY);
-        return false;
-    }
-    return arrival_flush(s);
+    return buf_add(&s->signin->out, bytes) ? arrival_flush(s) : session_out_of_memory(s);
 }
 
 /* ---- death ---- */

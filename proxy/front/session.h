@@ -134,6 +134,9 @@ void session_dismiss(struct session *s, enum why why, const char *reason);
 /* The client's conn is to be protected now; early: the greeting of implicit TLS. */
 bool session_start_tls(struct session *s) MUST_CHECK;
 
+/* An answer cannot even be put together: the session ends. False, as all that may end one. */
+bool session_out_of_memory(struct session *s) MUST_CHECK;
+
 /* What the client sends is wanted (or not) before the relay. */
 void session_listen(struct session *s, bool wanted);
 
