@@ -32,10 +32,11 @@ class Soak:
         self.stage = HomewardStage(
             os.path.join(self.folder, "stage"), authority, [homeward.site(store) for store in self.stores.values()], DIRECTORY,
             {"log": {"level": "info"}, "run": {"workers": 2, "runtime_dir": "run"}, "limits": {
-                "login_timeout_s": 10, "site_login_timeout_s": 10, "greeting_timeout_ms": 5000, "check_interval_s": 10}}).start()
+                "login_timeout_s": 3, "site_login_timeout_s": 10, "greeting_timeout_ms": 5000, "check_interval_s": 10}}).start()
         self.front = self.stage.front
-        self.samples, self.wrong, self.faults = [], [], {}
+        self.roles, self.samples, self.wrong, self.faults = [], [], [], {}
         self.random = random.Random(self.seconds)
+        self.cases = [case for table in client_cases.ALL.values() for case in table]
 
     def since(self):
         return time.monotonic() - self.begun
@@ -61,7 +62,7 @@ class Soak:
     # ---- faults ----
 
     def hostile_client(self):
-        case = self.random.choice([case for table in client_cases.ALL.values() for case in table])
+        case = self.random.choice(self.cases)
         try:
             self.stage.run(cases.Player(self.stage, case).play())
         except Exception as error:  # whatever it is, it is a finding
@@ -95,6 +96,7 @@ class Soak:
 
     def sample(self):
         pids = list(self.front.process.members())
+        self.roles.append({role: measure.total(measure.own_kib, some) for role, some in self.front.roles().items()})
         self.samples.append((self.since(), measure.total(measure.own_kib, pids), measure.total(measure.descriptors, pids)))
 
     def run(self):
@@ -134,6 +136,8 @@ class Soak:
         after_warm = [sample for sample in self.samples if sample[0] >= self.warm_s]
         print(f"  faults: {self.faults}")
         print(f"  memory of all processes: {after_warm[0][1]} KiB after the warm-up, {after_warm[-1][1]} KiB at the end, {memory:+.0f} KiB/h")
+        warm, last = self.roles[len(self.roles) - len(after_warm)], self.roles[-1]
+        print("  of these, KiB: " + ", ".join(f"{role} {warm[role]} and {last[role]}" for role in warm))
         print(f"  descriptors: {after_warm[0][2]} and {after_warm[-1][2]}, {files:+.1f}/h; gauges after the load: "
               f"{sum(self.stage.gauges().values())}")
         for finding in self.wrong:

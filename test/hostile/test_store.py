@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 
+from harness import processes
 from . import store_cases, wire
 from .stage import PASSWORD, SETTLE_S, server_context, sign_in
 from .stores import Store
@@ -90,6 +91,7 @@ def test_store(stage, protocol, name):
     assert OUTAGE[protocol].decode() in said and "evil.example" not in said
     for visit in store.visits:
         assert not [form for form in traces(user) if form in visit.wire.received], visit.wire.received
-    assert stage.front.lines("event=member_failed", f"site=b{number}", since=mark) or stage.front.lines("state=avoided", since=mark)
+    processes.wait_until("the store's failure is logged", 3, lambda: stage.front.lines(f"site=b{number}", "event=member_failed", since=mark)
+                         or stage.front.lines(f"site=b{number}", "state=avoided", since=mark))
     assert len(store.visits) <= 2
     stage.check(SETTLE_S + 3)

@@ -136,7 +136,7 @@ class Wire:
         """Take what comes for so long, and go on at an end."""
         try:
             async with asyncio.timeout(seconds):
-                while await self.more(seconds + 1):
+                while await self.more(seconds + PATIENCE):
                     pass
         except TimeoutError:
             pass
