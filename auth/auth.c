@@ -19,6 +19,7 @@ struct auth {
     struct mapped map;
     struct chain chain;
     struct penalties penalties;
+    struct cache cache;
     struct span accounts_bytes;
     struct table accounts; /* of the verifier "file" */
     struct channels channels;
@@ -117,6 +118,7 @@ static void on_accounts(struct auth *auth, struct message *m)
     auth->accounts_bytes = bytes;
     auth->accounts = accounts;
     chain_set_accounts(&auth->chain, &auth->accounts);
+    cache_clear(&auth->cache);
     log_begin(&l, LOG_INFO, "accounts");
     log_number(&l, "entries", (int64_t)accounts.n);
     log_end(&l);
@@ -189,7 +191,8 @@ static bool start(struct auth *auth, struct role *role)
     struct buf why;
     buf_init(&why, 1024);
     bool good = open_penalties(auth, role) && policy_init(&auth->policy, role->config) &&
-                chain_open(&auth->chain, role->config, &auth->policy.names, role->bundle, &why);
+                chain_open(&auth->chain, role->config, &auth->policy.names, role->bundle, &why) &&
+                cache_open(&auth->cache, role->config, &auth->chain);
     struct message failed = { .type = MSG_FAILED, .text.text = why.n > 0 ? buf_span(&why) : SPAN("memory is short") };
     if (!good && ipc_send(auth->main, &failed))
         ipc_flush(auth->main, LAST_WORDS_MS);
@@ -206,10 +209,11 @@ int auth_run(struct role *role)
     if (auth.main == NULL || !start(&auth, role))
         return 1;
     counts_init(&auth.policy.counts);
-    channels_init(&auth.channels, &auth.policy, &auth.chain, &auth.penalties, on_channel_ended);
+    channels_init(&auth.channels, &auth.policy, &auth.chain, &auth.penalties, &auth.cache, on_channel_ended);
     loop_run();
     channels_fini(&auth.channels);
     chain_close(&auth.chain);
+    cache_close(&auth.cache);
     ipc_free(&auth.main);
     mapped_drop(&auth.map);
     sealed_unmap(&auth.accounts_bytes);

@@ -49,4 +49,7 @@ void judging_free(struct judging **q); /* wipes. While it is being judged: nobod
 /* Calls q->done once, perhaps before this returns; q is the caller's until then and again from then on. */
 void chain_judge(struct judging *q);
 
+/* The same when q->judgement is known already: only the directory may have to be asked. */
+void chain_go_on(struct judging *q);
+
 #endif

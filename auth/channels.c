@@ -31,6 +31,7 @@ struct waiting {
     struct msg_ask ask; /* its spans point into text */
     struct inquiry inquiry;
     struct guess guess;
+    struct cache_key key;
     bool crowded;            /* it waits for others of its account to be judged */
     struct judging *judging; /* NULL: it waits */
     bool judged, at_once;    /* the judgement is there; it came while it was being asked for */
@@ -73,7 +74,8 @@ static void channel_free(struct channel *c)
 
 /* Answers. False from here on: the channel is of no use any more. */
 
-static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q, struct guess *g)
+static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q, struct guess *g,
+                         const struct cache_key *key)
 {
     struct policy *policy = c->all->policy;
     struct message m = { .type = MSG_VERDICT, .id = id, .verdict = q->verdict };
@@ -86,7 +88,7 @@ static bool send_verdict(struct channel *c, uint64_t id, const struct inquiry *q
     };
     if (m.verdict.status == VERDICT_OK && !live_add(&c->live, id, &facts))
         m.verdict = (struct msg_verdict){ .status = VERDICT_UNAVAILABLE, .why = SPAN("no_memory") };
-    trials_add(&c->trials, id, m.verdict.status, g);
+    trials_add(&c->trials, id, &m.verdict, g, key);
     return ipc_send(c->ipc, &m);
 }
 
@@ -94,7 +96,7 @@ static bool answer_with(struct waiting *w, enum verdict_status status, const cha
 {
     w->inquiry.verdict.status = status;
     w->inquiry.verdict.why = span_of(why);
-    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess, &w->key);
     forget_question(w, GUESS_UNJUDGED);
     return sent;
 }
@@ -105,7 +107,9 @@ static bool conclude(struct waiting *w)
 {
     const struct judgement *judged = &w->judging->judgement;
     inquiry_end(&w->inquiry, judged);
-    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+    if (judged->is == JUDGED_YES)
+        cache_keep(w->channel->all->cache, &w->key, judged, loop_now_ms());
+    bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess, &w->key);
     forget_question(w, GUESS_UNJUDGED);
     return sent;
 }
@@ -137,6 +141,17 @@ static struct judging *new_judging(const struct waiting *w)
     return judging_new(w->channel->all->chain, &of, buf_span(&w->inquiry.login), w->ask.name, w->ask.secret);
 }
 
+/* By the chain, or as it did not long ago. */
+static void judge(struct waiting *w)
+{
+    struct cache *cache = w->channel->all->cache;
+    cache_name(cache, &w->judging->attempt, &w->key);
+    if (cache_find(cache, &w->key, loop_now_ms(), &w->judging->judgement))
+        chain_go_on(w->judging);
+    else
+        chain_judge(w->judging);
+}
+
 /* Who asks, for whom, and how often has that gone wrong? */
 static enum weight weigh(struct channels *all, struct inquiry *q, const struct msg_ask *ask, struct guess *g)
 {
@@ -160,7 +175,7 @@ static bool begin(struct waiting *w)
     if (weight == GUESS_JUDGE && all->chain->site_alone)
         inquiry_end(&w->inquiry, NULL);
     if (weight == GUESS_REFUSE || all->chain->site_alone) {
-        bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess);
+        bool sent = send_verdict(w->channel, w->id, &w->inquiry, &w->guess, NULL);
         forget_question(w, GUESS_UNJUDGED);
         return sent;
     }
@@ -175,7 +190,7 @@ static bool begin(struct waiting *w)
     w->judging->done = on_judged;
     w->judging->owner = w;
     w->at_once = true;
-    chain_judge(w->judging);
+    judge(w);
     w->at_once = false;
     return !w->judged || conclude(w);
 }
@@ -268,7 +283,7 @@ static bool answer_now(struct channel *c, uint64_t id, const struct msg_ask *ask
         return false;
     if (weight == GUESS_JUDGE)
         inquiry_end(q, NULL);
-    *sent = send_verdict(c, id, q, &g);
+    *sent = send_verdict(c, id, q, &g, NULL);
     return true;
 }
 
@@ -388,9 +403,10 @@ static void on_settled(void *owner)
 }
 
 void channels_init(struct channels *all, struct policy *policy, struct chain *chain, struct penalties *penalties,
-                   void (*ended)(struct channels *all))
+                   struct cache *cache, void (*ended)(struct channels *all))
 {
-    *all = (struct channels){ .policy = policy, .chain = chain, .penalties = penalties, .ended = ended };
+    *all =
+        (struct channels){ .policy = policy, .chain = chain, .penalties = penalties, .cache = cache, .ended = ended };
     penalties_on_settled(penalties, on_settled, all);
     list_init(&all->all);
     deadline_queue_init(&all->telling, CHANNELS_TELL_MS, on_told_too_late);
@@ -422,7 +438,7 @@ bool channels_add(struct channels *all, int fd)
     }
     c->all = all;
     c->ipc = ipc;
-    trials_init(&c->trials, all->penalties);
+    trials_init(&c->trials, all->penalties, all->cache);
     live_init(&c->live, &all->policy->counts);
     deadline_init(&c->telling);
     list_init(&c->waiting);

@@ -2,6 +2,7 @@
 #ifndef AUTH_CHANNELS_H
 #define AUTH_CHANNELS_H
 
+#include "auth/cache.h"
 #include "auth/chain.h"
 #include "auth/penalties.h"
 #include "auth/verdict.h"
@@ -19,6 +20,7 @@ struct channels {
     struct policy *policy;
     struct chain *chain;
     struct penalties *penalties;
+    struct cache *cache;
     void (*ended)(struct channels *all); /* a channel has ended */
     struct list all;
     size_t n;
@@ -32,7 +34,7 @@ struct channels {
 
 /* The loop must be there already. */
 void channels_init(struct channels *all, struct policy *policy, struct chain *chain, struct penalties *penalties,
-                   void (*ended)(struct channels *all));
+                   struct cache *cache, void (*ended)(struct channels *all));
 void channels_fini(struct channels *all);                   /* ends them all; `ended` is not called */
 bool channels_add(struct channels *all, int fd) MUST_CHECK; /* takes fd; false: no memory */
 

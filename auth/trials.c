@@ -6,6 +6,8 @@
 struct trial {
     struct record record; /* key: the login's id */
     struct guess guess;
+    struct cache_key key;
+    bool verified;
 };
 
 static bool is_refusal(enum verdict_status status)
@@ -40,9 +42,10 @@ enum weight trial_weigh(struct penalties *p, struct inquiry *q, bool open, struc
     return weight;
 }
 
-void trials_init(struct trials *t, struct penalties *p)
+void trials_init(struct trials *t, struct penalties *p, struct cache *cache)
 {
     t->penalties = p;
+    t->cache = cache;
     records_init(&t->open, sizeof(struct trial));
 }
 
@@ -53,15 +56,29 @@ void trials_fini(struct trials *t)
     records_fini(&t->open);
 }
 
-void trials_add(struct trials *t, uint64_t id, enum verdict_status status, struct guess *g)
+void trials_add(struct trials *t, uint64_t id, const struct msg_verdict *verdict, struct guess *g,
+                const struct cache_key *key)
 {
-    struct trial *trial = status == VERDICT_OK && g->is_open ? records_add(&t->open, id) : NULL;
+    struct trial *trial = verdict->status == VERDICT_OK && g->is_open ? records_add(&t->open, id) : NULL;
     if (trial != NULL) {
         trial->guess = *g;
+        trial->verified = verdict->verified;
+        if (key != NULL)
+            trial->key = *key;
         g->is_open = false;
         return;
     }
-    penalties_settle(t->penalties, g, is_refusal(status) ? GUESS_WRONG : GUESS_UNJUDGED, loop_now_ms());
+    penalties_settle(t->penalties, g, is_refusal(verdict->status) ? GUESS_WRONG : GUESS_UNJUDGED, loop_now_ms());
+}
+
+/* A yes of a verifier has been kept when it said so; that the site was to say yes is known only now. */
+static void learn(struct trials *t, const struct trial *trial, enum guess_end how)
+{
+    static const struct judgement by_site = { .is = JUDGED_BY_SITE };
+    if (how == GUESS_WRONG && trial->key.usable)
+        cache_forget(t->cache, trial->key.account);
+    if (how == GUESS_RIGHT && !trial->verified)
+        cache_keep(t->cache, &trial->key, &by_site, loop_now_ms());
 }
 
 static void end(struct trials *t, uint64_t id, enum guess_end how)
@@ -70,6 +87,7 @@ static void end(struct trials *t, uint64_t id, enum guess_end how)
     if (trial == NULL)
         return;
     struct guess g = trial->guess;
+    learn(t, trial, how);
     records_remove(&t->open, trial);
     penalties_settle(t->penalties, &g, how, loop_now_ms());
 }

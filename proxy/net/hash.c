@@ -77,3 +77,12 @@ uint64_t hash_stable(struct span bytes)
         value |= (uint64_t)out[i] << (8 * i);
     return value;
 }
+
+void mac_of(const unsigned char key[MAC_KEY_BYTES], struct span bytes, unsigned char mac[MAC_BYTES])
+{
+    size_t n;
+    if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key, MAC_KEY_BYTES, (const unsigned char *)bytes.at, bytes.n, mac,
+                  MAC_BYTES, &n) == NULL ||
+        n != MAC_BYTES)
+        give_up("HMAC");
+}

@@ -14,6 +14,10 @@ uint64_t hash_with(const unsigned char key[16], struct span bytes);
  * many front ends must agree without talking, and for names of things across restarts. */
 uint64_t hash_stable(struct span bytes);
 
+/* HMAC-SHA256: where a hash must tell nothing and fit nothing else. */
+enum { MAC_KEY_BYTES = 32, MAC_BYTES = 32 };
+void mac_of(const unsigned char key[MAC_KEY_BYTES], struct span bytes, unsigned char mac[MAC_BYTES]);
+
 /* Cryptographic random bytes; aborts when the system has none. */
 void random_bytes(void *to, size_t n);
 
