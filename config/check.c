@@ -181,6 +181,7 @@ void check_config(const struct config *config, struct report *report)
     check_sites(&k);
     check_accounts(&k);
     check_auth(&k);
+    check_guessing(&k);
     check_settings(&k);
     bool on = config->protocols[IMAP].on || config->protocols[POP3].on;
     bool needs_map = on && config->directory.driver == DIRECTORY_FILE;

@@ -20,6 +20,7 @@ void check_sites(const struct check *k);
 /* Those of accounts.*, and of auth.* with what it means for sites. */
 void check_accounts(const struct check *k);
 void check_auth(const struct check *k);
+void check_guessing(const struct check *k);
 
 /* What users are told must be what is served. */
 void check_settings(const struct check *k);

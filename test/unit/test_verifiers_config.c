@@ -77,6 +77,11 @@ static const struct {
     { CHAIN("{ driver = \"oauth\"; urls = ( \"https://h\" ); }"),
       "site \"a\": a token yields no password, but credentials = \"client\" needs one; expected credentials = \"master\", or "
       "bearer = ( \"XOAUTH2\" ) where its stores take tokens", 1 },
+    { "auth = {\nguesses_per_account = 1; };\n", "auth.guesses_per_account: 1 found, expected 0 (any number) or at least 2", 2 },
+    { "auth = { guesses_per_address = 1; };\n", "auth.guesses_per_address: 1 found, expected 0", 1 },
+    { "auth = { free_failures = 101; };\n", "auth.free_failures: 101 found", 1 },
+    { "auth = { known_address_days = -1; };\n", "auth.known_address_days: -1 found", 1 },
+    { "auth = { cache_s = 86401; };\n", "auth.cache_s: 86401 found", 1 },
 };
 
 static const char *const good[] = {
@@ -90,6 +95,18 @@ static const char *const good[] = {
     SITE("credentials = \"master\"; master_user = \"m\"; master_password_file = \"f\"; mechanism = \"login\"; "
          "master_form = \"user*master\";")
     "auth = { verifiers = ( { driver = \"file\"; path = \"p\"; }, { driver = \"site\"; } ); };\n",
+    SITE("") "auth = { guesses_per_account = 0; guesses_per_address = 0; delay_points_max = 0; failure_step_ms = 60000; };\n",
+    SITE("") "auth = { verifiers = ( { driver = \"file\"; path = \"p\"; } ); cache_s = 300; guesses_per_account = 2; };\n",
+};
+
+static const struct {
+    const char *text, *warning;
+} doubtful[] = {
+    { CHAIN("{ driver = \"http\"; urls = ( \"http://auth.example/\" ); }"),
+      "WEAK: auth.verifiers[0] sends passwords in clear text to http://auth.example/" },
+    { "auth = { delay_points_max = 20; };\n",
+      "auth.delay_points_max: 20 found, with which a refusal may wait 63 s; after limits.login_timeout_s, 60 s, the" },
+    { "auth = { cache_s = 60; };\n", "auth.cache_s: 60 found with driver = \"site\" alone, which is asked for each login" },
 };
 /* clang-format on */
 
@@ -122,17 +139,19 @@ static void taken(void **state UNUSED)
     }
 }
 
-static void weak(void **state UNUSED)
+static void doubted(void **state UNUSED)
 {
-    struct buf errors, warnings;
-    struct config *c = load(CHAIN("{ driver = \"http\"; urls = ( \"http://auth.example/\" ); }"), &errors, &warnings);
-    assert_non_null(c);
-    assert_true(buf_add_byte(&warnings, '\0'));
-    assert_non_null(
-        strstr(warnings.at, "WEAK: auth.verifiers[0] sends passwords in clear text to http://auth.example/"));
-    config_free(&c);
-    buf_fini(&errors);
-    buf_fini(&warnings);
+    for (size_t i = 0; i < COUNT_OF(doubtful); i++) {
+        struct buf errors, warnings;
+        struct config *c = load(doubtful[i].text, &errors, &warnings);
+        assert_non_null(c);
+        assert_true(buf_add_byte(&warnings, '\0'));
+        if (strstr(warnings.at, doubtful[i].warning) == NULL)
+            fail_msg("row %zu: %s", i, warnings.at);
+        config_free(&c);
+        buf_fini(&errors);
+        buf_fini(&warnings);
+    }
 }
 
 /* A preset fills in what is left out, and nothing else; a dump says all of it. */
@@ -167,7 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused),
         cmocka_unit_test(taken),
-        cmocka_unit_test(weak),
+        cmocka_unit_test(doubted),
         cmocka_unit_test(presets),
     };
     snprintf(path, sizeof path, "/tmp/verifiers-%d.cfg", getpid());
