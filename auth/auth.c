@@ -160,7 +160,7 @@ static void on_status(struct auth *auth, struct message *m UNUSED)
 
 static void on_control(struct auth *auth, struct message *m)
 {
-    if (!auth_control(&auth->policy, auth->channels.n, auth->main, m))
+    if (!auth_control(&auth->policy, &auth->penalties, auth->channels.n, auth->main, m))
         lose_main(auth);
 }
 

@@ -2,8 +2,10 @@
 #include "auth/control.h"
 
 #include "proxy/net/control.h"
+#include "proxy/net/loop.h"
 
-static enum control_status write_status(const struct policy *policy, size_t fronts, struct json *j)
+static enum control_status write_status(const struct policy *policy, const struct penalties *penalties, size_t fronts,
+                                        struct json *j)
 {
     json_open(j, NULL);
     json_word(j, "process", "auth");
@@ -11,6 +13,7 @@ static enum control_status write_status(const struct policy *policy, size_t fron
     json_number(j, "sessions", (int64_t)policy->counts.sessions);
     json_number(j, "users", (int64_t)policy->counts.users.n);
     json_number(j, "addresses", (int64_t)policy->counts.addresses.n);
+    json_number(j, "throttled", (int64_t)penalties_refused(penalties));
     if (policy->map != NULL)
         json_number(j, "map_entries", (int64_t)policy->map->stats.entries);
     json_close(j);
@@ -25,8 +28,24 @@ static void write_entry(const struct policy *policy, struct span mailbox, struct
         json_text(j, "map_entry", entry.key);
 }
 
+static void write_penalties(const struct penalties *penalties, const struct inquiry *q, struct json *j)
+{
+    const struct addr *client = &q->ask->client;
+    struct guess_facts facts = { .account = buf_span(&q->login),
+                                 .client = *client,
+                                 .exempt = client->family == AF_UNSPEC || policy_exempts(q->policy, client) };
+    struct penalties_view view = penalties_look(penalties, &facts, loop_now_ms());
+    json_number(j, "failures", view.of_account);
+    json_flag(j, "throttled", view.refuses);
+    if (client->family == AF_UNSPEC)
+        return;
+    json_number(j, "address_failures", view.of_address);
+    json_flag(j, "known_address", view.known);
+}
+
 /* As if the credential had been found right: that is not the question here. True: it goes somewhere. */
-static bool write_route(const struct policy *policy, const struct msg_ask *ask, struct json *j)
+static bool write_route(const struct policy *policy, const struct penalties *penalties, const struct msg_ask *ask,
+                        struct json *j)
 {
     static const struct judgement right = { .is = JUDGED_YES };
     struct inquiry q;
@@ -42,6 +61,7 @@ static bool write_route(const struct policy *policy, const struct msg_ask *ask, 
     if (!good)
         json_text(j, "why", verdict->why);
     write_entry(policy, verdict->mailbox, j);
+    write_penalties(penalties, &q, j);
     if (good) {
         json_text(j, "site", verdict->site);
         json_text(j, "store_name", verdict->store_name);
@@ -55,7 +75,8 @@ static bool write_route(const struct policy *policy, const struct msg_ask *ask, 
 }
 
 /* route USER [proto=imap|pop3] [from=IP]: one line for each protocol that is asked for. */
-static enum control_status route(const struct policy *policy, const struct control *c, struct json *j)
+static enum control_status route(const struct policy *policy, const struct penalties *penalties,
+                                 const struct control *c, struct json *j)
 {
     struct span wanted = control_option(c, "proto"), from = control_option(c, "from");
     struct msg_ask ask = { .name = control_word(c, 1) };
@@ -66,22 +87,50 @@ static enum control_status route(const struct policy *policy, const struct contr
         ask.protocol = p;
         if (wanted.at != NULL && !span_eq(wanted, span_of(protocol_names[p])))
             continue;
-        goes = write_route(policy, &ask, j) || goes;
+        goes = write_route(policy, penalties, &ask, j) || goes;
     }
     return goes ? CONTROL_OK : CONTROL_NO;
 }
 
-bool auth_control(const struct policy *policy, size_t fronts, struct ipc *main_channel, struct message *m)
+/* forgive USER|CIDR */
+static const char *forgive(const struct policy *policy, struct penalties *penalties, const struct control *c)
+{
+    struct span whom = control_word(c, 1);
+    struct network network;
+    struct buf login, mailbox;
+    buf_init(&login, NAME_BYTES_MAX);
+    buf_init(&mailbox, NAME_BYTES_MAX);
+    const char *wrong = NULL;
+    if (network_parse(whom, &network))
+        wrong =
+            penalties_forgive_network(penalties, &network) ? NULL : "expected a network no larger than /16, IPv6: /48";
+    else if (whom.n == 0 || !name_read(&policy->names, whom, &login, &mailbox))
+        wrong = "that is neither an account nor a network";
+    else
+        penalties_forgive_account(penalties, buf_span(&login));
+    buf_fini(&login);
+    buf_fini(&mailbox);
+    return wrong;
+}
+
+bool auth_control(const struct policy *policy, struct penalties *penalties, size_t fronts, struct ipc *main_channel,
+                  struct message *m)
 {
     struct control c;
     enum control_status status = CONTROL_OK;
+    const char *text = "";
     if (!control_begin(&c, m))
         return true;
-    if (control_is(&c, "status"))
-        status = write_status(policy, fronts, &c.json);
-    else if (control_is(&c, "route"))
-        status = route(policy, &c, &c.json);
-    else if (!control_common(&c))
+    if (control_is(&c, "status")) {
+        status = write_status(policy, penalties, fronts, &c.json);
+    } else if (control_is(&c, "route")) {
+        status = route(policy, penalties, &c, &c.json);
+    } else if (control_is(&c, "forgive")) {
+        const char *wrong = forgive(policy, penalties, &c);
+        status = wrong != NULL ? CONTROL_USAGE : CONTROL_OK;
+        text = wrong != NULL ? wrong : "forgiven";
+    } else if (!control_common(&c)) {
         status = CONTROL_USAGE;
-    return control_end(&c, main_channel, status, 0, "");
+    }
+    return control_end(&c, main_channel, status, 0, text);
 }

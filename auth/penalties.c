@@ -231,10 +231,14 @@ static uint8_t delay_of(const struct penalties *p, uint64_t nth)
     return (uint8_t)(points < most ? points : most);
 }
 
+static unsigned failures(uint32_t level)
+{
+    return (level + BUCKET_FAILURE / 2) / BUCKET_FAILURE;
+}
+
 static uint8_t delay_at(const struct penalties *p, const struct bucket *b, uint64_t key, uint16_t mark, uint32_t level)
 {
-    uint64_t lie = (level + BUCKET_FAILURE / 2) / BUCKET_FAILURE;
-    return delay_of(p, lie + flights_of(&p->flights, key) + is_distinct(p, b, key, mark));
+    return delay_of(p, failures(level) + flights_of(&p->flights, key) + is_distinct(p, b, key, mark));
 }
 
 static uint32_t seconds(int64_t ms)
@@ -289,14 +293,30 @@ static void take_off(struct penalties *p, struct guess *g)
     g->flies[1] = g->block != 0 && !bucket_has_mark(find_block(p, g), mark) && flights_add(&p->flights, g->block, mark);
 }
 
-enum weight penalties_weigh(struct penalties *p, const struct guess_facts *facts, int64_t now_ms, struct guess *g)
+static void name(const struct penalties *p, const struct guess_facts *facts, struct guess *g)
 {
     uint64_t block = hash_of_block(p, &facts->client);
     *g = (struct guess){ .account = hash_of(p, 'a', facts->account),
                          .block = facts->exempt ? 0 : block,
-                         .mark = facts->mark,
-                         .asked_ms = now_ms };
+                         .mark = facts->mark };
     g->pair = hash_of_two(p, 'p', g->account, block);
+}
+
+struct penalties_view penalties_look(const struct penalties *p, const struct guess_facts *facts, int64_t now_ms)
+{
+    struct guess g;
+    uint32_t now_s = seconds(now_ms);
+    name(p, facts, &g);
+    return (struct penalties_view){ .of_account = failures(level_of_account(p, &g, now_s)),
+                                    .of_address = failures(level_of_block(p, &g, now_s)),
+                                    .known = find_known(p, &g, now_s) != NULL,
+                                    .refuses = weigh(p, &g, now_ms) == GUESS_REFUSE };
+}
+
+enum weight penalties_weigh(struct penalties *p, const struct guess_facts *facts, int64_t now_ms, struct guess *g)
+{
+    name(p, facts, g);
+    g->asked_ms = now_ms;
     enum weight weight = weigh(p, g, now_ms);
     set_delay(p, g, seconds(now_ms));
     g->is_open = weight == GUESS_JUDGE;

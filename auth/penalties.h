@@ -102,6 +102,13 @@ void penalties_settle(struct penalties *p, struct guess *g, enum guess_end end, 
 /* Called after each attempt that has been settled: those that wait may find room. NULL: no more. */
 void penalties_on_settled(struct penalties *p, void (*settled)(void *owner), void *owner);
 
+/* What lies in the buckets, for an admin. */
+struct penalties_view {
+    unsigned of_account, of_address; /* failures, rounded */
+    bool known, refuses;             /* the address; and would an attempt from there be refused without asking? */
+};
+struct penalties_view penalties_look(const struct penalties *p, const struct guess_facts *facts, int64_t now_ms);
+
 /* Forget failures: of an account (from everywhere), of a network of at most FORGIVE_BLOCKS_MOST blocks. False: the
  * network is larger. */
 enum { FORGIVE_BLOCKS_MOST = 65536 };

@@ -165,11 +165,23 @@ static int ask_lineup(const json_t *route, const struct options *o, json_t *rows
     return status;
 }
 
+/* Only an address that was named has something to show. */
+static void show_penalties(const json_t *row)
+{
+    const json_t *known = json_object_get(row, "known_address");
+    printf("failures      %lld of the account", (long long)number_of(row, "failures"));
+    if (known != NULL)
+        printf(", %lld of the address, from which it has %ssigned in", (long long)number_of(row, "address_failures"),
+               json_is_true(known) ? "" : "not ");
+    puts(json_is_true(json_object_get(row, "throttled")) ? ": THROTTLED" : "");
+}
+
 static void show_route(const json_t *row)
 {
     printf("%s\nmailbox       ", strcmp(text_of(row, "proto"), "imap") == 0 ? "IMAP4" : "POP3");
     show_text(text_of(row, "mailbox"));
     printf("map entry     %s\n", text_of(row, "map_entry")[0] != '\0' ? text_of(row, "map_entry") : "none");
+    show_penalties(row);
     if (!json_is_true(json_object_get(row, "ok"))) {
         printf("verdict       refused: %s\n", text_of(row, "why"));
         return;
@@ -330,6 +342,11 @@ const struct ctl_command ctl_commands[] = {
      "SITE HOST drain|ready",                                      "the same for one member",
      3,                                                                                                                                                       3,
      { "@sites", "@members", "drain ready" },
+     run_plain                                                                                                                                                                           },
+    { "forgive",
+     "USER|CIDR",                                                  "forget how often sign-ins of an account or from addresses failed",
+     1,                                                                                                                                                       1,
+     { NULL },
      run_plain                                                                                                                                                                           },
     { "settings",
      "[table|dns|autoconfig]",                                     "what users enter into their mail programs",

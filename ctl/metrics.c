@@ -166,6 +166,8 @@ static void write_gauges(struct buf *to, const struct reply *status)
           (int64_t)json_array_size(json_object_get(m, "weak")));
     gauge(to, "homeward_last_reload_successful", "Whether the last change of the configuration was taken.",
           json_is_true(json_object_get(json_object_get(m, "reload"), "ok")));
+    head(to, "homeward_logins_throttled_total", "counter", "Logins refused unseen, because too many before failed.");
+    put(to, "homeward_logins_throttled_total %lld\n", (long long)sum_of(status->rows, "auth", "throttled"));
     head(to, "homeward_log_lines_dropped_total", "counter", "Lines of the log that main had no room for.");
     put(to, "homeward_log_lines_dropped_total %lld\n", (long long)number_of(m, "log_dropped"));
 }

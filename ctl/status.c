@@ -43,6 +43,9 @@ static void show_sessions(const json_t *rows)
            (long long)sum_of(rows, "front", "sessions"), (long long)sum_of(rows, "front", "sessions_max"),
            (long long)sum_of(rows, "front", "imap"), (long long)sum_of(rows, "front", "pop3"),
            (long long)sum_of(rows, "front", "idle"));
+    if (sum_of(rows, "auth", "throttled") > 0)
+        printf("throttled     %lld logins refused unseen, because too many before failed\n",
+               (long long)sum_of(rows, "auth", "throttled"));
 }
 
 static void show_map(const json_t *main_row, const json_t *auth)

@@ -261,6 +261,7 @@ static const struct command commands[] = {
     { "kick",     true,  FRONTS,                   false, NULL         },
     { "site",     true,  BACKENDS,                 false, NULL         },
     { "member",   true,  BACKENDS,                 false, NULL         },
+    { "forgive",  true,  AUTH,                     false, NULL         },
     { "reload",   true,  0,                        false, reload       },
     { "drain",    true,  0,                        false, drain        },
     { "trace",    true,  FRONTS,                   true,  NULL         },

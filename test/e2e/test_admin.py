@@ -316,7 +316,7 @@ def test_help_completion_and_usage(place, folder):
     instance, _ = place
     said = instance.ctl("--help")
     script = instance.ctl("--completion")
-    for command in ("status", "who", "kick", "route", "sites", "site", "member", "reload", "drain", "trace", "top", "loglevel"):
+    for command in ("status", "who", "kick", "route", "sites", "site", "member", "forgive", "reload", "drain", "trace", "top", "loglevel"):
         assert f"\n  {command} " in said and command in script
     file = os.path.join(folder, "completion")
     with open(file, "w") as out:

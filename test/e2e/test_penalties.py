@@ -336,3 +336,28 @@ def test_penalties_and_known_addresses_outlive_auth_a_reload_and_a_takeover(hous
     os.kill(main, signal.SIGUSR2)
     instance.wait_for("ready", since=since, seconds=20)
     assert_remembers(house, home, "after a takeover")
+
+
+def test_an_admin_sees_what_there_was_and_forgives_it(house, store):
+    home = store({"anna@demo.test": "secret"})
+    instance = house.start(home, {"guesses_per_account": 20, "delay_points_max": 0}, accounts={"default_domain": "demo.test"})
+    attacked(house, home)
+
+    def route(address):
+        row = instance.ask("route", "anna", "--proto", "imap", "--from", address)["rows"][0]
+        return row["failures"], row["address_failures"], row["known_address"], row["throttled"]
+
+    assert route(HOME) == (10, 0, True, False)
+    assert route("198.51.100.1") == (10, 10, False, True)
+    assert "10 of the account, 0 of the address, from which it has signed in\n" in instance.ctl("route", "ANNA@demo.test", "--from", HOME)
+    assert "THROTTLED" in instance.ctl("route", "anna", "--from", "203.0.113.1")
+    assert re.search(r"throttled +3 logins", instance.ctl("status"))
+    instance.ctl("forgive", "Anna")
+    assert instance.events("admin", "forgive")
+    assert route("198.51.100.1") == (0, 10, False, False)
+    assert house.refuses("198.51.100.1", "anna@demo.test", "another") == [0] and home.of("anna@demo.test")[-1] == "another"
+    instance.ctl("forgive", "198.51.100.0/24")
+    assert route("198.51.100.1") == (1, 0, False, False)
+    assert route(HOME)[2], "what is known stays"
+    for wrong in ("un@readable@x", "10.0.0.0/8", "2001:db8::/32"):
+        instance.ctl("forgive", wrong, status=2)
