@@ -25,11 +25,19 @@ static const struct config usual = {
 
 static struct penalties p;
 
+/* Marks are short: by other keys two of a thousand might be the same one, in one run out of many. */
+static void fix_keys(struct penalties *of)
+{
+    memset((char *)of->head + 32, 7, PENALTIES_KEY_BYTES);
+}
+
 static void open_with(const struct config *config, int fd)
 {
     bool shared;
     assert_true(penalties_open(&p, config, fd, &shared));
     assert_int_equal(shared, fd >= 0);
+    if (!shared)
+        fix_keys(&p);
 }
 
 static struct guess_facts facts_of(const char *account, uint32_t host, uint16_t mark)
@@ -299,6 +307,8 @@ static void unknown_names_are_like_known_ones(void **state)
     bool shared;
     (void)state;
     assert_true(penalties_open(&at_once, &usual, -1, &shared) && penalties_open(&later, &usual, -1, &shared));
+    fix_keys(&at_once);
+    fix_keys(&later);
     srand(1);
     for (uint32_t round = 0; round < 3000; round++) {
         struct guess one, many[6];
