@@ -269,6 +269,12 @@ void checks_trust(const struct member *m, enum protocol protocol)
         k->distrusted = false;
 }
 
+bool checks_are_refused(const struct member *m, enum protocol protocol)
+{
+    const struct check *k = check_of(m, protocol);
+    return k != NULL && k->refused;
+}
+
 static bool add(const struct member *m, enum protocol protocol, size_t number)
 {
     int64_t interval_ms = all.config->limits.check_interval_s * SECOND;

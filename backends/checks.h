@@ -23,4 +23,7 @@ bool checks_watch(const struct site *site);
 void checks_distrust(const struct member *m, enum protocol protocol);
 void checks_trust(const struct member *m, enum protocol protocol); /* a login succeeded */
 
+/* The last login of the test account was refused there. */
+bool checks_are_refused(const struct member *m, enum protocol protocol);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "backends/checks.h"
 #include "backends/fronts.h"
 #include "backends/ipsec.h"
 #include "backends/lineup.h"
@@ -72,6 +73,8 @@ static void write_member(const struct member *m, enum protocol p, struct json *j
         json_word(j, "why", health.why);
         json_number(j, "failures", health.failures);
         json_number(j, "returns_s", left_ms > 0 ? (left_ms + 999) / 1000 : 0);
+    } else if (checks_are_refused(m, p)) {
+        json_word(j, "why", "check_user is refused");
     }
     json_close(j);
     json_end_line(j);

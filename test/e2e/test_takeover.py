@@ -22,12 +22,15 @@ def lets_in(wire):
         wire.send(wire.line().split()[0] + b" OK done\r\n")
 
 
+def site_of(store):
+    return {"name": "one", "backends": [{"host": "127.0.0.1"}], "security": "tls", "verify_name": "localhost",
+            "imap": {"port": store.port}, "pop3": "off"}
+
+
 def test_two_hundred_sessions_and_a_loop_of_logins_do_not_notice(front, authority, scripted_store, trust):
     doors = homeward.Doors(authority.ca)
     store = scripted_store(lets_in)
-    site = {"name": "one", "backends": [{"host": "127.0.0.1"}], "security": "tls", "verify_name": "localhost",
-            "imap": {"port": store.port}, "pop3": "off"}
-    instance = front({"imap": doors.groups()["imap"], "sites": [site], "run": {"workers": 2},
+    instance = front({"imap": doors.groups()["imap"], "sites": [site_of(store)], "run": {"workers": 2},
                       "limits": {"imap_sessions_per_user": 1000}}, "* one\n")
     def sign_in():
         client = imaplib.IMAP4_SSL(clients.HOST, doors.port["imaps"], ssl_context=trust, timeout=20)
@@ -88,9 +91,7 @@ def inherited(front, authority, scripted_store, trust):
     """(instance, doors, sessions): a Homeward that has been taken over twice, with a session from each life before."""
     doors = homeward.Doors(authority.ca)
     store = scripted_store(lets_in)
-    site = {"name": "one", "backends": [{"host": "127.0.0.1"}], "security": "tls", "verify_name": "localhost",
-            "imap": {"port": store.port}, "pop3": "off"}
-    instance = front({"imap": doors.groups()["imap"], "sites": [site], "limits": {"imap_sessions_per_user": 2},
+    instance = front({"imap": doors.groups()["imap"], "sites": [site_of(store)], "limits": {"imap_sessions_per_user": 2},
                       "run": {"generations_max": 16}}, "* one\n")
     sessions = []
     for _ in range(2):
@@ -236,6 +237,22 @@ def test_a_program_that_would_not_start_does_not_take_over(front, authority, sto
     client = imaplib.IMAP4_SSL(clients.HOST, doors.port["imaps"], ssl_context=trust, timeout=20)
     client.login("anna@demo.test", "secret")
     client.logout()
+
+
+def test_when_the_new_program_dies_at_once_sessions_live_on(inherited):
+    """It passes the check and then fails: nobody is left to manage, and the fronts serve what they have."""
+    instance, _, sessions = inherited
+    with open(instance.binary + ".new", "w") as file:
+        file.write('#!/bin/sh\ncase " $* " in *" -t "*) exit 0 ;; esac\nexit 1\n')
+    os.chmod(instance.binary + ".new", 0o755)
+    os.rename(instance.binary + ".new", instance.binary)
+    instance.process.signal(signal.SIGUSR2)
+    processes.wait_until("main is gone", 10, instance.has_ended)
+    for client in sessions:
+        assert client.noop()[0] == "OK"
+        client.shutdown()
+    processes.wait_until("the last front has left", 10, lambda: not instance.process.members())
+    instance.process = None
 
 
 def test_the_service_manager_is_told(front, folder):

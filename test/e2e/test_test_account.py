@@ -84,6 +84,7 @@ def test_a_refused_account_is_said_once_and_held_against_nobody(front, authority
     processes.wait_until("more checks", 8, lambda: len(stub.logins) > 3)
     assert len(instance.events("check_login", "result=refused")) == 1
     assert not instance.events("backend_state", "state=avoided")
+    assert [(row["state"], row["why"]) for row in instance.ask("sites")["rows"]] == [("up", "check_user is refused")]
     account(folder, "another one")
     stub.answer = b"OK [CAPABILITY IMAP4rev1] in"
     processes.wait_until("the new password is used", 10, lambda: (b"checker", b"another one") in stub.logins)
