@@ -236,11 +236,6 @@ static unsigned failures(uint32_t level)
     return (level + BUCKET_FAILURE / 2) / BUCKET_FAILURE;
 }
 
-static uint8_t delay_at(const struct penalties *p, const struct bucket *b, uint64_t key, uint16_t mark, uint32_t level)
-{
-    return delay_of(p, failures(level) + flights_of(&p->flights, key) + is_distinct(p, b, key, mark));
-}
-
 static uint32_t seconds(int64_t ms)
 {
     return (uint32_t)(ms / 1000);
@@ -256,12 +251,21 @@ static uint32_t level_of_block(const struct penalties *p, const struct guess *g,
     return bucket_level(find_block(p, g), of_block(p).leak, now_s);
 }
 
+/* A password that the account is known to have wrong costs its address nothing either: many telephones with old ones
+ * may stand behind one address. */
+static void set_distinct(const struct penalties *p, struct guess *g)
+{
+    g->distinct = is_distinct(p, find_account(p, g), g->account, g->mark);
+    g->distinct_there = g->block != 0 && g->distinct && is_distinct(p, find_block(p, g), g->block, mark_at_block(p, g));
+}
+
 static void set_delay(const struct penalties *p, struct guess *g, uint32_t now_s)
 {
-    uint8_t of_name = delay_at(p, find_account(p, g), g->account, g->mark, level_of_account(p, g, now_s));
-    uint8_t of_place =
-        g->block == 0 ? 0 : delay_at(p, find_block(p, g), g->block, mark_at_block(p, g), level_of_block(p, g, now_s));
-    g->delay = of_name > of_place ? of_name : of_place;
+    uint64_t of_name = failures(level_of_account(p, g, now_s)) + flights_of(&p->flights, g->account) + g->distinct;
+    uint64_t of_place = failures(level_of_block(p, g, now_s));
+    if (g->block != 0)
+        of_place += flights_of(&p->flights, g->block) + g->distinct_there;
+    g->delay = delay_of(p, of_name > of_place ? of_name : of_place);
 }
 
 bool penalties_waits(const struct penalties *p, const struct guess *g, int64_t now_ms)
@@ -288,9 +292,8 @@ static enum weight weigh(const struct penalties *p, const struct guess *g, int64
 
 static void take_off(struct penalties *p, struct guess *g)
 {
-    uint16_t mark = mark_at_block(p, g);
     g->flies[0] = !bucket_has_mark(find_account(p, g), g->mark) && flights_add(&p->flights, g->account, g->mark);
-    g->flies[1] = g->block != 0 && !bucket_has_mark(find_block(p, g), mark) && flights_add(&p->flights, g->block, mark);
+    g->flies[1] = g->distinct_there && flights_add(&p->flights, g->block, mark_at_block(p, g));
 }
 
 static void name(const struct penalties *p, const struct guess_facts *facts, struct guess *g)
@@ -317,6 +320,7 @@ enum weight penalties_weigh(struct penalties *p, const struct guess_facts *facts
 {
     name(p, facts, g);
     g->asked_ms = now_ms;
+    set_distinct(p, g);
     enum weight weight = weigh(p, g, now_ms);
     set_delay(p, g, seconds(now_ms));
     g->is_open = weight == GUESS_JUDGE;
@@ -329,12 +333,13 @@ enum weight penalties_weigh(struct penalties *p, const struct guess_facts *facts
 
 /* ---- what it came to ---- */
 
+/* What is distinct at the address has been decided when it was asked: what came together may end in any order. */
 static void fail(struct penalties *p, const struct guess *g, uint32_t now_s)
 {
     struct limit account = of_account(p), block = of_block(p);
     struct bucket *known = find_known(p, g, now_s);
     bucket_fail(buckets_get(&p->accounts, g->account, account.leak, now_s), g->mark, account.leak, now_s);
-    if (g->block != 0)
+    if (g->distinct_there)
         bucket_fail(buckets_get(&p->blocks, g->block, block.leak, now_s), mark_at_block(p, g), block.leak, now_s);
     if (known != NULL)
         bucket_fail(known, g->mark, account.leak, now_s);

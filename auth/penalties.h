@@ -2,9 +2,9 @@
  * of the addresses from which an account has signed in.
  *
  * What counts is a *distinct* failure: of an account another password, of an address another pair of account and
- * password. The telephone that says its old password every minute is one failure. A success feeds nothing and mends
- * nothing: else a guesser would sign in to an account of his own now and then, or the owner's telephone would wash him
- * clean. An outage is no failure. Only time mends.
+ * password, unless the account had that one wrong before. The telephone that says its old password every minute is one
+ * failure. A success feeds nothing and mends nothing: else a guesser would sign in to an account of his own now and
+ * then, or the owner's telephone would wash him clean. An outage is no failure. Only time mends.
  *
  * - The more failures lie in the buckets of its account and of its address, the later a refusal is told: by whole
  * points of the grid of auth.failure_step_ms.
@@ -68,9 +68,10 @@ uint64_t penalties_refused(const struct penalties *p); /* attempts without askin
 struct guess {
     uint64_t account, block, pair; /* hashes, never 0 but of a block that is exempt */
     uint16_t mark;
-    uint8_t delay; /* points of the grid that a refusal waits longer */
-    bool is_open;  /* weighed and not settled */
-    bool flies[2]; /* counted among what is being judged: of the account, of the block */
+    uint8_t delay;                 /* points of the grid that a refusal waits longer */
+    bool is_open;                  /* weighed and not settled */
+    bool distinct, distinct_there; /* would it be another failure, of its account, of its address? */
+    bool flies[2];                 /* counted among what is being judged: of the account, of the block */
     int64_t asked_ms;
 };
 

@@ -100,7 +100,9 @@ void trials_result(struct trials *t, uint64_t id, enum login_result result)
     end(t, id, ends[result]);
 }
 
+/* Who left after a verifier had found the credential right has not failed. */
 void trials_left(struct trials *t, uint64_t id)
 {
-    end(t, id, GUESS_LEFT);
+    const struct trial *trial = records_find(&t->open, id);
+    end(t, id, trial != NULL && trial->verified ? GUESS_UNJUDGED : GUESS_LEFT);
 }

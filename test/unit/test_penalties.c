@@ -129,6 +129,11 @@ static const struct {
         { 30, 30 * DAY_S - 9, "a", 2, 1, true, WRONG, GUESS_JUDGE, 8 },
         { 1, 30 * DAY_S - 8, "a", 1, 50, true, OUTAGE, GUESS_JUDGE, 8 },
         { 1, 30 * DAY_S + 1, "a", 1, 999, false, RIGHT, GUESS_REFUSE, 8 } }                                      },
+    { "what is wrong elsewhere already costs an address nothing",
+     { { 3, 0, "a", 1, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 3, 0, "a", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 3, 0, "b", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 1, 0, "c", 2, 1, true, WRONG, GUESS_JUDGE, 1 } }                                                       },
     { "one password for many names: the address pays",
      { { 1, 0, "n0", 1, 1, false, WRONG, GUESS_JUDGE, 0 },
         { 1, 0, "n1", 1, 1, false, WRONG, GUESS_JUDGE, 0 },
@@ -248,6 +253,26 @@ static void many_that_use_are_not_many_that_guess(void **state)
     }
     for (uint32_t i = 0; i < 500; i++)
         penalties_settle(&p, &flying[i], GUESS_RIGHT, ms(0));
+    penalties_close(&p);
+}
+
+/* Behind one address of a provider, each with a password of its own that was right once; every minute of a day. */
+static void a_hundred_telephones_with_old_passwords(void **state)
+{
+    char name[16];
+    struct guess g;
+    (void)state;
+    open_with(&usual, -1);
+    for (uint32_t at_s = 0; at_s < DAY_S; at_s += 60) {
+        for (uint32_t i = 0; i < 100; i++) {
+            snprintf(name, sizeof name, "user%u", i);
+            enum weight weight = weigh(name, 77, (uint16_t)(1 + i), at_s, &g);
+            penalties_settle(&p, &g, GUESS_WRONG, ms(at_s));
+            assert_true(weight == GUESS_JUDGE || at_s < 4 * HOUR_S); /* the first time each is a failure */
+        }
+    }
+    assert_int_equal(weigh("new", 77, 1, DAY_S, &g), GUESS_JUDGE);
+    assert_int_equal(g.delay, 0);
     penalties_close(&p);
 }
 
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_passwords_from_a_thousand_addresses),
         cmocka_unit_test(all_at_once_wait_for_one_another),
         cmocka_unit_test(many_that_use_are_not_many_that_guess),
+        cmocka_unit_test(a_hundred_telephones_with_old_passwords),
         cmocka_unit_test(nobody_washes_anything_away),
         cmocka_unit_test(an_account_knows_its_last_addresses),
         cmocka_unit_test(unknown_names_are_like_known_ones),
