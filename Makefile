@@ -51,7 +51,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e hostile ipsec package-test bench endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e hostile ipsec package-test bench bench-accounts endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -145,6 +145,12 @@ $(BUILD)/hostile/shim.so: test/hostile/shim.c
 
 hostile: all $(if $(SANITIZE),,$(BUILD)/hostile/shim.so)
 	@$(PYTEST) test/hostile
+
+# A million accounts in a file: loading, looking up; and that hashing passwords slows nobody's mail.
+$(BUILD)/bench/accounts: $(BUILD)/test/bench/accounts.o $(BUILD)/parts.a
+bench-accounts: all $(BUILD)/bench/accounts
+	@$(BUILD)/bench/accounts
+	@HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B test/bench/accounts.py
 
 endurance: $(BUILD)/homeward bench
 	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance

@@ -111,7 +111,21 @@ def python_poplib_stls(doors, account, _):
     return pop3_read(session, account)
 
 
-def _mbsync(doors, account, folder, port, kind):
+def _curl_by(mechanism, protocol):
+    """Its last word is the password or the token."""
+    def read(doors, account, folder):
+        name, secret = account
+        options = ["--login-options", f"AUTH={mechanism}"]
+        if mechanism in BEARER:
+            options += ["--config", _write(folder, "bearer", f'oauth2-bearer = "{secret}"\n')]
+        what = "INBOX;MAILINDEX=" if protocol == "imap" else ""
+        return _curl(doors, (name, "" if mechanism in BEARER else secret), folder,
+                     [f"{protocol}s://{HOST}:{doors.port[protocol + 's']}/{what}{n}" for n in (1, 2, 3)], *options)
+    return read
+
+
+def _mbsync(doors, account, folder, port, kind, *more):
+    more = "\n".join(more)
     config = _write(folder, "mbsyncrc", f"""\
 IMAPAccount homeward
 Host {HOST}
@@ -121,6 +135,7 @@ Pass "{account[1]}"
 SSLType {kind}
 SystemCertificates no
 CertificateFile {doors.ca}
+{more}
 
 IMAPStore far
 Account homeward
@@ -149,6 +164,10 @@ def mbsync_imaps(doors, account, folder):
 
 def mbsync_starttls(doors, account, folder):
     return _mbsync(doors, account, folder, "imap", "STARTTLS")
+
+
+def _mbsync_by(mechanism):
+    return lambda doors, account, folder: _mbsync(doors, account, folder, "imaps", "IMAPS", f"AuthMechs {mechanism}")
 
 
 def _fetchmail(doors, account, folder, protocol, port, tls):
@@ -213,7 +232,7 @@ def getmail_pop3s(doors, account, folder):
     return _getmail(doors, account, folder, "SimplePOP3SSLRetriever", "pop3s")
 
 
-def _mpop(doors, account, folder, port, starttls):
+def _mpop(doors, account, folder, port, starttls, mechanism="user"):
     config = _write(folder, "mpoprc", f"""\
 defaults
 tls on
@@ -228,6 +247,7 @@ host {HOST}
 port {doors.port[port]}
 user {account[0]}
 password {account[1]}
+auth {mechanism}
 """)
     _run(["mpop", f"--file={config}", "--quiet", "homeward"], folder)
     return processes.read(os.path.join(folder, "mail"))
@@ -239,6 +259,10 @@ def mpop_pop3s(doors, account, folder):
 
 def mpop_pop3_stls(doors, account, folder):
     return _mpop(doors, account, folder, "pop3", "on")
+
+
+def _mpop_by(mechanism):
+    return lambda doors, account, folder: _mpop(doors, account, folder, "pop3s", "off", mechanism.lower())
 
 
 CLIENTS = {
@@ -260,6 +284,17 @@ CLIENTS = {
     "getmail, pop3s": getmail_pop3s,
     "mpop, pop3s": mpop_pop3s,
     "mpop, POP3 with STLS": mpop_pop3_stls,
+}
+
+BEARER = ("XOAUTH2", "OAUTHBEARER")
+# (program, mechanism) -> how it reads with it; an account's secret is its password, or its token. curl takes OAUTHBEARER
+# wherever both are offered, fetchmail has LOGIN and USER alone, mbsync no OAUTHBEARER.
+BY_MECHANISM = {
+    **{(f"curl, {protocol}", mechanism): _curl_by(mechanism, protocol) for protocol in ("imap", "pop3") for mechanism in ("PLAIN", "LOGIN", "OAUTHBEARER")},
+    **{("mpop", mechanism): _mpop_by(mechanism) for mechanism in ("USER", "PLAIN", "LOGIN", *BEARER)},
+    **{("mbsync", mechanism): _mbsync_by(mechanism) for mechanism in ("PLAIN", "LOGIN", "XOAUTH2")},
+    ("fetchmail, imap", "LOGIN"): fetchmail_imaps,
+    ("fetchmail, pop3", "USER"): fetchmail_pop3s,
 }
 
 MAIL = re.compile(r'This is mail (\d) in the mailbox (\S+), kept by the store "(\w+)"')
