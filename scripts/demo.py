@@ -1,9 +1,12 @@
 """The demo behind scripts/demo: sets the scene, shows it or tours it, and takes everything away again."""
 import argparse
 import glob
+import imaplib
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -46,6 +49,9 @@ Try, in another terminal:
   openssl s_client -quiet -CAfile {ca} -connect localhost:{imaps}     # then: a LOGIN carl@demo.test secret
   cat {folder}/homeward/homeward.cfg {folder}/homeward/directory.map
   tail -f {folder}/homeward/homeward.log
+
+  {folder}/homeward/homewardctl -s {folder}/homeward/run/control status      # also who, sites, top, trace anna@demo.test ...
+  {folder}/homeward/homeward probe -c {folder}/homeward/homeward.cfg         # also explain anna@demo.test, doctor
 
 Ctrl-C ends all of it and removes the folder.
 """
@@ -119,6 +125,29 @@ class Demo:
             shutil.rmtree(self.folder)
 
 
+# What an admin asks first: (command, exit status, words that stand in the answer). A session of anna is open meanwhile.
+QUESTIONS = [
+    ("homeward explain carl@demo.test --proto imap", 0, ["old", "carl"]),
+    ("homeward explain nobody@demo.test", 1, ["unknown"]),
+    ("homeward probe", 0, ["6 of 6 are well"]),
+    ("homeward probe --front", 0, ["are well"]),
+    ("homeward doctor", None, ["certificate"]),  # it may find something of this machine
+    ("homewardctl status", 0, ["serving", "3 entries"]),
+    ("homewardctl who", 0, ["anna@demo.test"]),
+    ("homewardctl who --site south", 1, []),
+    ("homewardctl route bert@demo.test", 0, ["south"]),
+    ("homewardctl sites", 0, ["north", "south", "old", "up"]),
+    ("homewardctl site south maint", 0, []),
+    ("homewardctl sites south", 0, ["maint"]),
+    ("homewardctl site south ready", 0, []),
+    ("homewardctl loglevel debug", 0, []),
+    ("homewardctl reload", 0, []),
+    ("homewardctl kick anna@demo.test --reason 'just showing'", 0, ["1 sessions"]),
+    ("homewardctl fly", 2, []),
+    ("homewardctl drain", 0, ["draining"]),
+]
+
+
 class Tour:
     """Real programs read every mailbox; each step is printed with what came back."""
 
@@ -142,9 +171,45 @@ class Tour:
                           clients.python_imaplib_tls, mailbox, PASSWORD if DISTURB == "password" else "guess"))
             self.step(f"the log of {store} names only its own user", [store_name],
                       sorted({line.split("user=<")[1].split(">")[0] for line in self.demo.stores[store].logins()}))
+        if not DISTURB:
+            self.watch_a_login()
+            self.ask()
         print(f"{self.steps - self.wrong} of {self.steps} steps were right" +
               (f", {self.wrong} were WRONG" if self.wrong else ""), flush=True)
         return self.wrong == 0
+
+    def command(self, line):
+        """As a shell would take it, with the files of the demo."""
+        program, *arguments = shlex.split(line)
+        front = self.demo.front
+        return ([front.ctl_binary, "-s", front.control, *arguments] if program == "homewardctl" else
+                [front.binary, *arguments, "-c", front.file])
+
+    def show(self, output):
+        print("".join(f"       {line}\n" for line in output.rstrip().splitlines()), end="", flush=True)
+
+    def watch_a_login(self):
+        """A trace of anna, who signs in once with a wrong password and once with hers."""
+        tracer = subprocess.Popen(self.command("homewardctl trace anna@demo.test --for 2s"), stdout=subprocess.PIPE, text=True,
+                                  **processes.as_account())
+        time.sleep(0.5)
+        for password in ("guess", PASSWORD):
+            self.read(clients.python_imaplib_tls, "anna@demo.test", password)
+        said, _ = tracer.communicate(timeout=20)
+        self.step("homewardctl trace: a refusal and a login, without a byte of the passwords", [True, True, False, False], [
+            "AUTHENTICATIONFAILED" in said, '"LOGOUT"' in said, "guess" in said, PASSWORD in said])
+        self.show(said)
+
+    def ask(self):
+        """Everything that an admin asks or orders, with its output."""
+        session = imaplib.IMAP4_SSL(clients.HOST, self.demo.doors.port["imaps"], ssl_context=clients.trust(self.demo.doors))
+        session.login("anna@demo.test", PASSWORD)
+        for line, status, words in QUESTIONS:
+            got, said = processes.run(self.command(line))
+            self.step(line, f"exit status {got if status is None else status}, and it says {words}",
+                      f"exit status {got}, and it says {[word for word in words if word in said]}")
+            self.show(said)
+        session.shutdown()
 
     def read(self, client, mailbox, password):
         """What the program read, in a few words."""
