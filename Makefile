@@ -171,7 +171,7 @@ build-asan:
 build-tests: all $(UNIT_TESTS) fuzz-targets $(BUILD)/sim
 
 # homeward.cfg(5) is made from the program's own table of options, so it cannot lag behind.
-man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward-ipsec.7 homeward.8 homewardctl.1)
+man: $(addprefix $(BUILD)/man/,homeward.cfg.5 homeward.map.5 homeward-accounts.7 homeward-ipsec.7 homeward.8 homewardctl.1)
 $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	@cp $< $@

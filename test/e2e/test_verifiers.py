@@ -2,6 +2,7 @@
 stores let Homeward in as their master."""
 import base64
 import os
+import re
 import signal
 import time
 
@@ -315,3 +316,31 @@ def test_what_came_before_tls_or_with_nothing_is_shown_to_no_verifier(mastered, 
         assert not script.asked
     finally:
         script.close()
+
+
+def examples():
+    """Configurations in the manual page and in README.md: settings of libconfig, each on its own."""
+    with open(os.path.join(processes.ROOT, "man", "homeward-accounts.7"), encoding="utf-8") as file:
+        page = [block.split(".in\n.fi")[0] for block in file.read().split(".in +4n\n")[1:]]
+    with open(os.path.join(processes.ROOT, "README.md"), encoding="utf-8") as file:
+        readme = re.findall(r"(?m)^    auth = (?:.*\n)(?:    .*\n)*", file.read().partition("## Who judges passwords")[2])
+    return [block for block in page + readme[:1] if block.strip().startswith(("auth = ", "directory = "))]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_an_example_of_the_manual_passes_the_check(front, folder, example):
+    names = re.findall(r'(?:secret_file|path) = "([^"]+)"', example)
+    instance = front({"sites": [{"name": "south", "backends": [{"host": "127.0.0.1"}], "bearer": ["XOAUTH2"]},
+                                {"name": "north", "backends": [{"host": "127.0.0.1"}], "bearer": ["XOAUTH2"]}]}, "* north\n", start=False)
+    instance.settings.pop("auth")
+    instance.write()
+    for name in names:
+        verifiers.secret_file(os.path.join(instance.folder, name), "# secret")
+    with open(instance.file, "a", encoding="utf-8") as file:
+        file.write(example)
+    if "directory = " in example:
+        with open(instance.file, encoding="utf-8") as file:
+            text = re.sub(r'directory = \{ driver = "file".*;\n', "", file.read(), count=1)
+        instance.put(instance.file, text)
+    status, output = processes.run([instance.binary, "-t", "-c", instance.file])
+    assert status == 0, output
