@@ -38,7 +38,7 @@ static void *map_fd(int fd)
 static void begin(struct penalties_head *h)
 {
     static const char none[sizeof h->magic];
-    if (memcmp(h->magic, none, sizeof none) != 0)
+    if (memcmp(h->magic, none, sizeof none) != 0 && madvise(h, PENALTIES_BYTES, MADV_REMOVE) != 0)
         memset(h, 0, PENALTIES_BYTES);
     h->version = VERSION;
     h->bytes = PENALTIES_BYTES;
@@ -222,9 +222,10 @@ static bool is_distinct(const struct penalties *p, const struct bucket *b, uint6
 }
 
 /* Points of the grid for the nth failure: 1, 2, 4, 8 …, from the first one that is not free. */
-static uint8_t delay_of(const struct penalties *p, uint64_t nth)
+static uint8_t delay_of(const struct penalties *p, uint64_t nth, uint64_t shared_by)
 {
-    uint64_t none = (uint64_t)p->config->auth.free_failures, most = (uint64_t)p->config->auth.delay_points_max;
+    uint64_t none = (uint64_t)p->config->auth.free_failures * shared_by,
+             most = (uint64_t)p->config->auth.delay_points_max;
     if (nth <= none)
         return 0;
     uint64_t points = nth - none > 8 ? most : (uint64_t)1 << (nth - none - 1);
@@ -262,10 +263,11 @@ static void set_distinct(const struct penalties *p, struct guess *g)
 static void set_delay(const struct penalties *p, struct guess *g, uint32_t now_s)
 {
     uint64_t of_name = failures(level_of_account(p, g, now_s)) + flights_of(&p->flights, g->account) + g->distinct;
-    uint64_t of_place = failures(level_of_block(p, g, now_s));
+    uint64_t of_place = failures(level_of_block(p, g, now_s)) + g->distinct_there;
     if (g->block != 0)
-        of_place += flights_of(&p->flights, g->block) + g->distinct_there;
-    g->delay = delay_of(p, of_name > of_place ? of_name : of_place);
+        of_place += flights_of(&p->flights, g->block);
+    uint8_t for_name = delay_of(p, of_name, 1), for_place = delay_of(p, of_place, GUESS_SHARED_BY);
+    g->delay = for_name > for_place ? for_name : for_place;
 }
 
 bool penalties_waits(const struct penalties *p, const struct guess *g, int64_t now_ms)

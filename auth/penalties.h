@@ -41,6 +41,7 @@ enum {
     PENALTIES_BYTES =
         PENALTIES_HEAD + (2 * PENALTIES_WAYS * PENALTIES_SETS + KNOWN_WAYS * KNOWN_SETS) * (int)sizeof(struct bucket),
     PENALTIES_KEY_BYTES = 16,
+    GUESS_SHARED_BY = 4,      /* an address has as many free failures as so many accounts */
     GUESS_PATIENCE_MS = 10000 /* who leaves before that without an answer has failed; later it was the waiting */
 };
 

@@ -146,8 +146,8 @@ static const struct option auth_rows[] = {
       .normal = "3000",
       .help = "Refusals are answered at multiples of this time, so that their delay tells nothing." },
     { "free_failures", KIND_INT, 0, AUTH, FIELD(struct config, auth.free_failures), .most = 100, .normal = "3",
-      .help = "So many distinct failures of an account, or of an address, cost nothing: a typing error, the old password. "
-              "The same wrong password said again counts once." },
+      .help = "So many distinct failures of an account cost nothing, and four times as many of an address, which several "
+              "people may share: a typing error, the old password. The same wrong password said again counts once." },
     { "delay_points_max", KIND_INT, 0, AUTH, FIELD(struct config, auth.delay_points_max), .most = 100, .normal = "8",
       .help = "From then on a refusal is told later: by 1, 2, 4, 8 times failure_step_ms and so on, and by no more than "
               "this many. 0: never later." },

@@ -129,18 +129,15 @@ static const struct {
         { 30, 30 * DAY_S - 9, "a", 2, 1, true, WRONG, GUESS_JUDGE, 8 },
         { 1, 30 * DAY_S - 8, "a", 1, 50, true, OUTAGE, GUESS_JUDGE, 8 },
         { 1, 30 * DAY_S + 1, "a", 1, 999, false, RIGHT, GUESS_REFUSE, 8 } }                                      },
-    { "what is wrong elsewhere already costs an address nothing",
-     { { 3, 0, "a", 1, 1, true, WRONG, GUESS_JUDGE, 0 },
-        { 3, 0, "a", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+    { "an address has four times as many free ones, and what is wrong elsewhere already costs it nothing",
+     { { 4, 0, "a", 1, 1, true, WRONG, GUESS_JUDGE, 1 },
+        { 4, 0, "a", 2, 1, true, WRONG, GUESS_JUDGE, 1 },
         { 3, 0, "b", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
-        { 1, 0, "c", 2, 1, true, WRONG, GUESS_JUDGE, 1 } }                                                       },
-    { "one password for many names: the address pays",
-     { { 1, 0, "n0", 1, 1, false, WRONG, GUESS_JUDGE, 0 },
-        { 1, 0, "n1", 1, 1, false, WRONG, GUESS_JUDGE, 0 },
-        { 1, 0, "n2", 1, 1, false, WRONG, GUESS_JUDGE, 0 },
-        { 1, 0, "n3", 1, 1, false, WRONG, GUESS_JUDGE, 1 },
-        { 1, 0, "n4", 1, 1, false, WRONG, GUESS_JUDGE, 2 },
-        { 1, 0, "n4", 2, 1, false, WRONG, GUESS_JUDGE, 0 } }                                                     },
+        { 3, 0, "c", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 3, 0, "d", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 3, 0, "e", 2, 1, true, WRONG, GUESS_JUDGE, 0 },
+        { 1, 0, "f", 2, 1, true, WRONG, GUESS_JUDGE, 1 },
+        { 1, 0, "f", 3, 1, true, WRONG, GUESS_JUDGE, 0 } }                                                       },
 };
 
 static void perform(const struct act *act)
@@ -273,6 +270,23 @@ static void a_hundred_telephones_with_old_passwords(void **state)
     }
     assert_int_equal(weigh("new", 77, 1, DAY_S, &g), GUESS_JUDGE);
     assert_int_equal(g.delay, 0);
+    penalties_close(&p);
+}
+
+static void one_password_for_many_names(void **state)
+{
+    static const unsigned delays[] = { [12] = 1, 2, 4, 8, 8 };
+    char name[16];
+    struct guess g;
+    (void)state;
+    open_with(&usual, -1);
+    for (uint32_t i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "user%u", i);
+        assert_int_equal(weigh(name, 77, 1, 0, &g), i < 60 ? GUESS_JUDGE : GUESS_REFUSE);
+        assert_int_equal(g.delay, i < COUNT_OF(delays) ? delays[i] : 8);
+        penalties_settle(&p, &g, GUESS_WRONG, ms(0));
+    }
+    assert_int_equal(weigh("user0", 78, 1, 0, &g), GUESS_JUDGE);
     penalties_close(&p);
 }
 
@@ -486,14 +500,14 @@ static void a_block_of_ipv6_is_one(void **state)
     struct guess g;
     (void)state;
     open_with(&usual, -1);
-    for (uint8_t i = 0; i < 5; i++) {
+    for (uint8_t i = 0; i < 14; i++) {
         struct guess_facts facts = { .account = SPAN("n"), .mark = i + 1 };
         facts.client = (struct addr){
-            .family = AF_INET6, .bytes = {0x20, 1, 0xd, 0xb8, [7] = i == 4, [15] = i}
+            .family = AF_INET6, .bytes = {0x20, 1, 0xd, 0xb8, [7] = i == 13, [15] = i}
         };
-        facts.account.at = &"abcde"[i];
+        facts.account.at = &"abcdefghijklmn"[i];
         penalties_weigh(&p, &facts, ms(0), &g);
-        assert_int_equal(g.delay, i == 3);
+        assert_int_equal(g.delay, i == 12);
         penalties_settle(&p, &g, GUESS_WRONG, ms(0));
     }
     penalties_close(&p);
@@ -512,9 +526,9 @@ static void an_admin_forgives(void **state)
         &(struct act){ 1, 0, "anna", 1, 999, false, RIGHT, GUESS_JUDGE, 8 }); /* the address has not been forgiven */
     assert_true(network_parse(SPAN("0.0.0.0/24"), &network) && penalties_forgive_network(&p, &network));
     perform(&(struct act){ 1, 0, "anna", 1, 999, false, RIGHT, GUESS_JUDGE, 0 });
-    perform(&(struct act){ 4, 0, "bert", 256, 1, true, WRONG, GUESS_JUDGE, 1 });
+    perform(&(struct act){ 12, 0, "bert", 256, 1, true, WRONG, GUESS_JUDGE, 8 });
     assert_true(penalties_forgive_network(&p, &network)); /* 0.0.1.0 is not in it */
-    perform(&(struct act){ 1, 0, "carl", 256, 9, true, WRONG, GUESS_JUDGE, 2 });
+    perform(&(struct act){ 1, 0, "carl", 256, 9, true, WRONG, GUESS_JUDGE, 1 });
     assert_true(network_parse(SPAN("0.0.0.0/16"), &network) && penalties_forgive_network(&p, &network));
     perform(&(struct act){ 1, 0, "carl", 256, 10, true, WRONG, GUESS_JUDGE, 0 });
     assert_true(network_parse(SPAN("0.0.1.0"), &network) && penalties_forgive_network(&p, &network));
@@ -535,6 +549,7 @@ int main(void)
         cmocka_unit_test(all_at_once_wait_for_one_another),
         cmocka_unit_test(many_that_use_are_not_many_that_guess),
         cmocka_unit_test(a_hundred_telephones_with_old_passwords),
+        cmocka_unit_test(one_password_for_many_names),
         cmocka_unit_test(nobody_washes_anything_away),
         cmocka_unit_test(an_account_knows_its_last_addresses),
         cmocka_unit_test(unknown_names_are_like_known_ones),
