@@ -17,10 +17,12 @@
 #include "proxy/net/hash.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/tls_pool.h"
 
 struct front front;
 
 enum { LISTENERS_MAX = 1024, COUNTERS = 65536, OWN_FDS = 64, LISTENER_INDEX_BITS = 16 };
+enum { TLS_BLOCKS = 32768, AIRING_MS = 60 * SECOND };
 
 /* ---- sessions by id: the low bits are a place in a table, the rest counts how often that place was given away ---- */
 
@@ -330,17 +332,29 @@ static struct question *dial_of(uint64_t id, enum message_type answer)
     return answer == MSG_IPSEC_CONFIRMED ? &s->signin->confirm : &s->signin->dial;
 }
 
+/* Buffers of a burst that has logged out again. */
+static struct alarm airing;
+
+static void on_airing(struct alarm *a)
+{
+    tls_pool_trim();
+    if (!alarm_set(a, AIRING_MS, on_airing))
+        log_say(LOG_WARNING, "memory", "short: what a burst took is not given back any more");
+}
+
 static bool prepare(struct role *role, struct buf *why)
 {
     front.config = role->config;
-    list_init(&front.sessions);
     front.sessions_max = sessions_allowed();
+    tls_pool_open(front.sessions_max < TLS_BLOCKS / 4 ? 4 * front.sessions_max : TLS_BLOCKS);
+    list_init(&front.sessions);
     front.scratch = malloc(SCRATCH_BYTES);
     random_bytes(&front.sid_base, sizeof front.sid_base);
     helper_init(&front.auth, ROLE_AUTH, verdict_of);
     helper_init(&front.backends, ROLE_BACKENDS, dial_of);
     sessions_init();
     reserve_init();
+    on_airing(&airing);
     return front.scratch != NULL && places_init(front.sessions_max) && sites_init(role->bundle, why) &&
            ports_init(role->bundle, why);
 }

@@ -9,6 +9,7 @@
 #include "proxy/front/dialogue.h"
 #include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/tls_pool.h"
 
 enum { QUIET_MS = 3 * SECOND, GRACE_MS = 10 * SECOND };
 
@@ -30,6 +31,7 @@ static void give_back_holes(void)
         return;
     rested = 0;
     malloc_trim(0);
+    tls_pool_trim();
 }
 
 static void on_quiet(struct deadline *d)
