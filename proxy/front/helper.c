@@ -64,7 +64,7 @@ bool helper_cancel(struct question *q)
 
 void helper_tell(struct helper *h, const struct message *m)
 {
-    if (h->now != NULL && !ipc_send(h->now, m))
+    if (h->now != NULL && !ipc_report(h->now, m))
         return; /* the successor will be told by the list of what is held */
 }
 

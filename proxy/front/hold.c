@@ -45,7 +45,8 @@ void hold_tell_all(struct helper *h)
 {
     LIST_EACH_SAFE(link, &front.sessions)
         tell(h, OWNER_OF(link, struct session, link));
-    helper_tell(h, &(struct message){ .type = MSG_HELD });
+    bool told = h->now != NULL && ipc_send(h->now, &(struct message){ .type = MSG_HELD });
+    (void)told; /* a channel that is dead is told of by its end */
 }
 
 void hold_tell(struct helper *h, uint64_t id)

@@ -1,5 +1,6 @@
 /* Channels. A packet is received into one buffer per process, checked, and handed up; what cannot be sent at once is
- * kept with copies of its descriptors, up to a bound. */
+ * kept with copies of its descriptors, up to a bound. A packet holds one message or several: reports travel with what
+ * is sent next, since each packet by itself would wake its receiver, and that costs more than what it says. */
 #include "proxy/net/ipc.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "proxy/base/list.h"
+#include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
 
 struct queued {
@@ -28,12 +30,14 @@ struct ipc {
     void *owner;
     struct list queue;
     size_t n_queued;
+    struct buf reports; /* packed, on their way with the next packet … */
+    struct alarm due;   /* … or by themselves then */
     const char *dead;   /* why nothing can be sent any more */
     struct later later; /* tells the owner so, outside ipc_send */
     bool *freed;        /* set by ipc_free while a callback runs */
 };
 
-enum { PACKETS_A_TURN = 64 };
+enum { PACKETS_A_TURN = 64, REPORTS_BYTES = 2048, REPORT_MS = 5 };
 
 static char packet_in[IPC_BYTES_MAX];
 
@@ -65,7 +69,14 @@ int ipc_take_fd(struct message *m, size_t i)
 
 /* ---- receiving ---- */
 
-enum received { GOT_MESSAGE, GOT_NOTHING, GOT_END, GOT_GARBAGE };
+enum received { GOT_PACKET, GOT_NOTHING, GOT_END, GOT_GARBAGE };
+
+/* What came, with the descriptors of its last message. */
+struct packet {
+    struct span rest;
+    int fds[MESSAGE_FDS_MAX];
+    size_t n, n_fds;
+};
 
 /* The kernel pads the room for them, so one more may come than was asked for: *too_many then, and it is closed. */
 static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX], bool *too_many)
@@ -90,14 +101,32 @@ static size_t take_rights(struct msghdr *header, int fds[MESSAGE_FDS_MAX], bool 
     return n;
 }
 
-static bool fds_fit(const struct message *m)
+/* The next message, with its descriptors if it is the last. */
+static bool next_message(struct packet *p, struct message *m)
 {
     size_t least, most;
+    if (!message_unpack_next(&p->rest, m))
+        return false;
+    if (p->rest.n == 0) {
+        m->n_fds = p->n_fds;
+        memcpy(m->fds, p->fds, sizeof p->fds);
+    }
     message_fds(m->type, &least, &most);
     return m->n_fds >= least && m->n_fds <= most;
 }
 
-static enum received receive(int fd, char *room, struct message *m)
+/* All of it is checked before any of it is believed. */
+static bool is_sound(const struct packet *packet)
+{
+    struct packet p = *packet;
+    struct message m;
+    while (p.rest.n > 0)
+        if (!next_message(&p, &m))
+            return false;
+    return packet->n > 0;
+}
+
+static enum received receive(int fd, char *room, struct packet *p)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
@@ -112,21 +141,15 @@ static enum received receive(int fd, char *room, struct message *m)
      * its last words are still to be read. */
     if (n < 0)
         return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? GOT_NOTHING : GOT_END;
-    int fds[MESSAGE_FDS_MAX];
+    p->n = (size_t)n;
+    p->rest = span_bytes(room, p->n);
     bool too_many;
-    size_t n_fds = take_rights(&header, fds, &too_many);
-    if (n == 0 && n_fds == 0)
+    p->n_fds = take_rights(&header, p->fds, &too_many);
+    if (n == 0 && p->n_fds == 0)
         return GOT_END;
-    bool cut = too_many || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-    if (cut || !message_unpack(span_bytes(room, (size_t)n), m)) {
-        close_fds(fds, n_fds);
-        return GOT_GARBAGE;
-    }
-    m->n_fds = n_fds;
-    memcpy(m->fds, fds, n_fds * sizeof(int));
-    if (fds_fit(m))
-        return GOT_MESSAGE;
-    close_fds(fds, n_fds);
+    if (!too_many && (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && is_sound(p))
+        return GOT_PACKET;
+    close_fds(p->fds, p->n_fds);
     return GOT_GARBAGE;
 }
 
@@ -145,25 +168,39 @@ static void die(struct ipc *channel, const char *why)
     loop_later(&channel->later, tell_dead);
 }
 
+/* The callbacks may free the channel. */
+static void hand_up(struct ipc *channel, struct packet *p, const bool *freed)
+{
+    struct message m;
+    bool secret = false, is_last = false;
+    while (!is_last && !*freed && next_message(p, &m)) {
+        is_last = p->rest.n == 0;
+        secret = secret || message_is_secret(m.type);
+        channel->events->message(channel->owner, &m);
+        close_fds(m.fds, m.n_fds);
+    }
+    if (!is_last)
+        close_fds(p->fds, p->n_fds);
+    if (secret)
+        explicit_bzero(packet_in, p->n);
+}
+
 static void read_packets(struct ipc *channel)
 {
     bool freed = false;
     bool *outer = channel->freed;
     channel->freed = &freed;
     for (int i = 0; i < PACKETS_A_TURN && channel->dead == NULL; i++) {
-        struct message m;
-        enum received got = receive(channel->fd, packet_in, &m);
+        struct packet p;
+        enum received got = receive(channel->fd, packet_in, &p);
         if (got == GOT_NOTHING)
             break;
-        if (got != GOT_MESSAGE) {
+        if (got != GOT_PACKET) {
             explicit_bzero(packet_in, sizeof packet_in);
             die(channel, got == GOT_END ? "the other end is gone" : "a message that breaks the rules");
             break;
         }
-        channel->events->message(channel->owner, &m);
-        close_fds(m.fds, m.n_fds);
-        if (message_is_secret(m.type))
-            explicit_bzero(packet_in, sizeof packet_in);
+        hand_up(channel, &p, &freed);
         if (freed) {
             if (outer != NULL)
                 *outer = true;
@@ -177,9 +214,13 @@ bool ipc_receive_now(int fd, struct message *m, struct buf *store, int64_t for_m
 {
     struct pollfd readable = { .fd = fd, .events = POLLIN };
     char *room = buf_space(store, IPC_BYTES_MAX);
-    if (room == NULL || poll(&readable, 1, (int)for_ms) != 1)
+    struct packet p;
+    if (room == NULL || poll(&readable, 1, (int)for_ms) != 1 || receive(fd, room, &p) != GOT_PACKET ||
+        !next_message(&p, m))
         return false;
-    return receive(fd, room, m) == GOT_MESSAGE;
+    if (p.rest.n > 0) /* whoever waits for one message wants just one */
+        close_fds(p.fds, p.n_fds);
+    return p.rest.n == 0;
 }
 
 /* ---- sending ---- */
@@ -274,11 +315,68 @@ static bool send_or_queue(struct ipc *channel, struct span packet, const struct 
     return false;
 }
 
+/* The reports by themselves. */
+static bool send_reports(struct ipc *channel)
+{
+    static const struct message none = { .type =
+                                             MSG_SESSION_GONE }; /* any report: for what the queue may hold of them */
+    bool sent = channel->dead == NULL &&
+                (channel->reports.n == 0 || send_or_queue(channel, buf_span(&channel->reports), &none));
+    alarm_clear(&channel->due);
+    buf_clear(&channel->reports);
+    return sent;
+}
+
+static void on_due(struct alarm *a)
+{
+    struct ipc *channel = OWNER_OF(a, struct ipc, due);
+    if (!send_reports(channel) && channel->dead == NULL)
+        die(channel, "it does not read"); /* a count that missed a session's end is wrong for good */
+}
+
+bool ipc_report(struct ipc *channel, const struct message *m)
+{
+    assert(m->n_fds == 0 && !message_is_secret(m->type));
+    size_t had = channel->reports.n;
+    if (channel->dead != NULL)
+        return false;
+    if ((had == 0 && !alarm_set(&channel->due, REPORT_MS, on_due)) || !list_empty(&channel->queue))
+        return ipc_send(channel, m);
+    if (message_pack(m, &channel->reports))
+        return true;
+    channel->reports.n = had; /* full: half a message may stand in it */
+    return ipc_send(channel, m);
+}
+
+/* The message, behind the reports if there is room for both. Returns where it begins, or -1. */
+static ptrdiff_t pack_behind_reports(const struct ipc *channel, const struct message *m, struct buf *packet)
+{
+    bool leads = channel->reports.n > 0 && list_empty(&channel->queue) && buf_add(packet, buf_span(&channel->reports));
+    if (leads && message_pack(m, packet))
+        return (ptrdiff_t)channel->reports.n;
+    packet->n = 0;
+    return message_pack(m, packet) ? 0 : -1;
+}
+
+/* What has to wait for room in the kernel waits by itself, for the queue bounds questions and reports apart. */
+static bool send_packed(struct ipc *channel, struct span packet, size_t begins, const struct message *m)
+{
+    if (begins > 0 && send_packet(channel->fd, packet.at, packet.n, m->fds, m->n_fds) >= 0) {
+        alarm_clear(&channel->due);
+        buf_clear(&channel->reports);
+        return true;
+    }
+    return send_reports(channel) && send_or_queue(channel, span_after(packet, begins), m);
+}
+
 bool ipc_send(struct ipc *channel, const struct message *m)
 {
     char room[IPC_BYTES_MAX];
     struct buf packet = { .at = room, .room = sizeof room, .max = sizeof room };
-    bool sent = channel->dead == NULL && message_pack(m, &packet) && send_or_queue(channel, buf_span(&packet), m);
+    if (channel->dead != NULL)
+        return false;
+    ptrdiff_t begins = pack_behind_reports(channel, m, &packet);
+    bool sent = begins >= 0 && send_packed(channel, buf_span(&packet), (size_t)begins, m);
     if (message_is_secret(m->type))
         explicit_bzero(room, packet.n);
     return sent;
@@ -287,6 +385,8 @@ bool ipc_send(struct ipc *channel, const struct message *m)
 void ipc_flush(struct ipc *channel, int64_t for_ms)
 {
     struct pollfd writable = { .fd = channel->fd, .events = POLLOUT };
+    if (!send_reports(channel))
+        return;
     while (channel->dead == NULL && !list_empty(&channel->queue) && poll(&writable, 1, (int)for_ms) == 1)
         send_queued(channel);
 }
@@ -319,6 +419,7 @@ struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner)
     }
     *channel = (struct ipc){ .fd = fd, .watch = watch, .events = events, .owner = owner };
     list_init(&channel->queue);
+    buf_init(&channel->reports, REPORTS_BYTES);
     watch_set(watch, WATCH_READ);
     return channel;
 }
@@ -337,6 +438,8 @@ void ipc_free(struct ipc **pointer)
     if (channel->freed != NULL)
         *channel->freed = true;
     loop_never(&channel->later);
+    alarm_clear(&channel->due);
+    buf_fini(&channel->reports);
     while (!list_empty(&channel->queue))
         queued_free(OWNER_OF(channel->queue.next, struct queued, link));
     watch_free(&channel->watch);

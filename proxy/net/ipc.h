@@ -1,6 +1,7 @@
-/* Messages between the processes of one Homeward, over socketpairs of type SOCK_SEQPACKET: one message a packet,
- * descriptors beside it. Everything that arrives is checked as if the sender were hostile: a packet that is cut, of
- * unknown type, of wrong length or with the wrong number of descriptors closes the channel. */
+/* Messages between the processes of one Homeward, over socketpairs of type SOCK_SEQPACKET: one message a packet, or
+ * reports and a message; descriptors beside it are the last one's. Everything that arrives is checked as if the sender
+ * were hostile: a packet that is cut, of unknown type, of wrong length or with the wrong number of descriptors closes
+ * the channel. */
 #ifndef PROXY_NET_IPC_H
 #define PROXY_NET_IPC_H
 
@@ -32,6 +33,10 @@ void ipc_free(struct ipc **channel); /* safe inside its callbacks and for NULL; 
 /* Never blocks. Queues while the channel is full. The descriptors in m stay the caller's (the kernel makes copies at
  * once or, when queued, we do). False: dead, over the bound, or m cannot be packed. */
 bool ipc_send(struct ipc *channel, const struct message *m) MUST_CHECK;
+
+/* The same for what can wait a few milliseconds: it goes out before whatever is sent next and in the same packet. No
+ * descriptors, no secrets. */
+bool ipc_report(struct ipc *channel, const struct message *m) MUST_CHECK;
 
 /* Block until all that is queued has been sent, at most for_ms: for the last words of a process. */
 void ipc_flush(struct ipc *channel, int64_t for_ms);

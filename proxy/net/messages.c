@@ -243,9 +243,9 @@ bool message_pack(const struct message *m, struct buf *to)
     return true;
 }
 
-bool message_unpack(struct span packet, struct message *m)
+bool message_unpack_next(struct span *packet, struct message *m)
 {
-    struct unpack from = { .rest = packet };
+    struct unpack from = { .rest = *packet };
     *m = (struct message){ .type = (enum message_type)unpack_number(&from, 1), .id = unpack_number(&from, 8) };
     const struct row *row = row_of(m->type);
     if (row == NULL || from.bad)
@@ -253,5 +253,11 @@ bool message_unpack(struct span packet, struct message *m)
     for (const struct field *f = row->fields; f < row->fields + FIELDS_MAX && f->kind != FIELD_END; f++)
         if (!unpack_field(f, &from, (char *)m + f->offset))
             return false;
-    return !from.bad && from.rest.n == 0;
+    *packet = from.rest;
+    return !from.bad;
+}
+
+bool message_unpack(struct span packet, struct message *m)
+{
+    return message_unpack_next(&packet, m) && packet.n == 0;
 }

@@ -240,5 +240,6 @@ bool message_pack(const struct message *m, struct buf *to) MUST_CHECK;
 
 /* Strict: every byte is accounted for, enumerations are inside their range. Spans borrow from the packet. */
 bool message_unpack(struct span packet, struct message *m) MUST_CHECK;
+bool message_unpack_next(struct span *packet, struct message *m) MUST_CHECK; /* the first of several */
 
 #endif

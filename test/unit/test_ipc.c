@@ -1,5 +1,6 @@
 /* Channels between two ends in one process: order, bounds, descriptors, and the other end as an enemy. */
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -205,6 +206,58 @@ static void nothing_stays_open(void **state UNUSED)
     assert_int_equal(before, after);
 }
 
+/* Reports wait for whatever is sent next, and go before it; alone they wait for a few milliseconds. */
+static void reports_travel_with_what_comes_next(void **state UNUSED)
+{
+    enum { MANY = 1000 };
+    int fds[2];
+    struct end one, two;
+    struct pollfd readable;
+    assert_true(ipc_pair(fds));
+    end_begin(&one, fds[0]);
+    end_begin(&two, fds[1]);
+    struct message first = report(1), second = report(2);
+    struct message map = { .type = MSG_MAP, .id = 3, .fds = { fds[0] }, .n_fds = 1 };
+    assert_true(ipc_report(one.channel, &first) && ipc_report(one.channel, &second));
+    readable = (struct pollfd){ .fd = fds[1], .events = POLLIN };
+    assert_int_equal(poll(&readable, 1, 0), 0);
+    assert_int_equal(fstat(fds[0], &two.expected), 0);
+    assert_true(ipc_send(one.channel, &map));
+    char packet[64];
+    assert_int_equal(recv(fds[1], packet, sizeof packet, MSG_PEEK), 27); /* all three in one */
+    two.stop_at = 3;
+    run();
+    assert_int_equal(two.n, 3);
+    assert_int_equal(two.n_fds, 1);
+    for (uint64_t id = 4; id <= MANY; id++) { /* many more than one packet holds, and nothing behind them */
+        struct message m = report(id);
+        assert_true(ipc_report(one.channel, &m));
+    }
+    two.stop_at = MANY;
+    run();
+    assert_int_equal(two.n, MANY);
+    assert_true(two.in_order);
+    ipc_free(&one.channel);
+    ipc_free(&two.channel);
+}
+
+/* Several messages in one packet are as good as the worst of them. */
+static void a_packet_is_believed_as_a_whole(void **state UNUSED)
+{
+    char two[2 * sizeof good], bad[2 * sizeof good];
+    int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    memcpy(two, good, sizeof good);
+    memcpy(two + sizeof good, good, sizeof good);
+    memcpy(bad, two, sizeof two);
+    bad[sizeof good] = MSG_MAP; /* whose descriptor is missing */
+    hear_raw(bad, sizeof bad, -1, false);
+    bad[0] = MSG_MAP; /* the descriptor is the last one's */
+    bad[sizeof good] = MSG_SESSION_GONE;
+    hear_raw(bad, sizeof bad, file, false);
+    hear_raw(two, sizeof two - 1, -1, false);
+    close(file);
+}
+
 static void an_end_is_told_once_and_outside_of_send(void **state UNUSED)
 {
     int fds[2];
@@ -269,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_channel_keeps_everything_in_order), cmocka_unit_test(descriptors_are_copies),
         cmocka_unit_test(who_breaks_the_rules_is_cut_off),          cmocka_unit_test(nothing_stays_open),
+        cmocka_unit_test(reports_travel_with_what_comes_next),      cmocka_unit_test(a_packet_is_believed_as_a_whole),
         cmocka_unit_test(an_end_is_told_once_and_outside_of_send),  cmocka_unit_test(it_may_be_freed_inside),
         cmocka_unit_test(the_first_message_is_waited_for),
     };
