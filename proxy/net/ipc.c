@@ -37,7 +37,7 @@ struct ipc {
     bool *freed;        /* set by ipc_free while a callback runs */
 };
 
-enum { PACKETS_A_TURN = 64, REPORTS_BYTES = 2048, REPORT_MS = 5 };
+enum { PACKETS_A_TURN = 64, REPORTS_BYTES = 2048, REPORT_MS = 1 };
 
 static char packet_in[IPC_BYTES_MAX];
 

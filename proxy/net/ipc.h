@@ -34,7 +34,7 @@ void ipc_free(struct ipc **channel); /* safe inside its callbacks and for NULL; 
  * once or, when queued, we do). False: dead, over the bound, or m cannot be packed. */
 bool ipc_send(struct ipc *channel, const struct message *m) MUST_CHECK;
 
-/* The same for what can wait a few milliseconds: it goes out before whatever is sent next and in the same packet. No
+/* The same for what can wait a millisecond: it goes out before whatever is sent next and in the same packet. No
  * descriptors, no secrets. */
 bool ipc_report(struct ipc *channel, const struct message *m) MUST_CHECK;
 

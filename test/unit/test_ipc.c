@@ -206,7 +206,7 @@ static void nothing_stays_open(void **state UNUSED)
     assert_int_equal(before, after);
 }
 
-/* Reports wait for whatever is sent next, and go before it; alone they wait for a few milliseconds. */
+/* Reports wait for whatever is sent next, and go before it; alone they wait for a millisecond. */
 static void reports_travel_with_what_comes_next(void **state UNUSED)
 {
     enum { MANY = 1000 };
