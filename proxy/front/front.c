@@ -59,6 +59,19 @@ bool front_has_room(void)
     return places.n_free > 0;
 }
 
+/* A burst may log out again and leave buffers behind that nobody needs. */
+static void on_airing(struct alarm *a UNUSED)
+{
+    tls_pool_trim();
+}
+
+static void air_later(void)
+{
+    static struct alarm airing;
+    if (airing.place == 0 && !alarm_set(&airing, AIRING_MS, on_airing))
+        log_say(LOG_DEBUG, "memory", "short: what a burst took is given back later");
+}
+
 void front_admit(struct session *s)
 {
     uint32_t place = places.free[--places.n_free];
@@ -67,6 +80,7 @@ void front_admit(struct session *s)
     places.at[place] = s;
     list_add(&front.sessions, &s->link);
     front.n_sessions++;
+    air_later();
 }
 
 void front_rename(struct session *s)
@@ -332,16 +346,6 @@ static struct question *dial_of(uint64_t id, enum message_type answer)
     return answer == MSG_IPSEC_CONFIRMED ? &s->signin->confirm : &s->signin->dial;
 }
 
-/* Buffers of a burst that has logged out again. */
-static struct alarm airing;
-
-static void on_airing(struct alarm *a)
-{
-    tls_pool_trim();
-    if (!alarm_set(a, AIRING_MS, on_airing))
-        log_say(LOG_WARNING, "memory", "short: what a burst took is not given back any more");
-}
-
 static bool prepare(struct role *role, struct buf *why)
 {
     front.config = role->config;
@@ -354,7 +358,6 @@ static bool prepare(struct role *role, struct buf *why)
     helper_init(&front.backends, ROLE_BACKENDS, dial_of);
     sessions_init();
     reserve_init();
-    on_airing(&airing);
     return front.scratch != NULL && places_init(front.sessions_max) && sites_init(role->bundle, why) &&
            ports_init(role->bundle, why);
 }

@@ -7,6 +7,7 @@
 #include "proxy/net/hash.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/tls.h"
+#include "proxy/net/tls_pool.h"
 #include "test/sim/sim.h"
 
 /* ---- listeners ---- */
@@ -40,6 +41,14 @@ void accept_on(unsigned port, int fd, const struct addr *peer)
 }
 
 /* ---- TLS ---- */
+
+void tls_pool_open(size_t blocks UNUSED)
+{
+}
+
+void tls_pool_trim(void)
+{
+}
 
 struct tls_server {
     int none;
