@@ -283,6 +283,19 @@ static void decide(struct explanation *x)
     x->verdict = x->inquiry.verdict;
 }
 
+/* The rule; what there was of failures a running Homeward knows (homewardctl route). */
+static void tell_guessing(struct explanation *x)
+{
+    int64_t most = x->config->auth.guesses_per_account;
+    if (most == 0)
+        answer_say(&x->answer, "guessing", "guessing", "any number of passwords is judged");
+    else
+        answer_say(&x->answer, "guessing", "guessing",
+                   "%lld wrong passwords an hour are judged, of each address from which it has signed in and of all "
+                   "others together",
+                   (long long)most);
+}
+
 static int explain(struct explanation *x)
 {
     answer_begin(&x->answer, x->options->json);
@@ -290,6 +303,7 @@ static int explain(struct explanation *x)
     tell_name(x);
     tell_delegate(x);
     bool can_connect = tell_client(x);
+    tell_guessing(x);
     tell_entry(x);
     tell_site(x);
     bool good = tell_verdict(x, can_connect);

@@ -43,7 +43,7 @@ def test_who_gets_in_is_told_every_step(explain):
     for words in ("typed         Bert@Demo.test", "mailbox       bert@demo.test", "map entry     bert@demo.test",
                   "line 3: bert@demo.test   branch  user=bert", "site          branch",
                   "link          STARTTLS, certificate verified for the name: store.branch.test",
-                  "members       mail.branch.test port 143", "store's name  bert\n", "signs in by   LOGIN",
+                  "guessing      60 wrong passwords an hour are judged", "members       mail.branch.test port 143", "store's name  bert\n", "signs in by   LOGIN",
                   "verdict       goes to the store"):
         assert words in said
 
