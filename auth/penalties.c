@@ -102,6 +102,21 @@ static uint64_t hash_of(const struct penalties *p, char what, struct span bytes)
     return hash != 0 ? hash : 1;
 }
 
+/* Without what stands behind a "+" in the local part: to many stores that is the same account, and a guesser would have
+ * as many as he can think of. */
+static uint64_t hash_of_account(const struct penalties *p, struct span name)
+{
+    char text[NAME_MAX_BYTES];
+    ptrdiff_t plus = span_find(name, '+'), at = span_find_last(name, '@');
+    if (plus < 1 || (at >= 0 && at < plus) || name.n > sizeof text)
+        return hash_of(p, 'a', name);
+    struct span domain = at >= 0 ? span_after(name, (size_t)at) : SPAN_NONE;
+    memcpy(text, name.at, (size_t)plus);
+    if (domain.n > 0)
+        memcpy(text + plus, domain.at, domain.n);
+    return hash_of(p, 'a', span_bytes(text, (size_t)plus + domain.n));
+}
+
 static uint64_t hash_of_block(const struct penalties *p, const struct addr *client)
 {
     struct addr block = addr_block(client);
@@ -301,7 +316,7 @@ static void take_off(struct penalties *p, struct guess *g)
 static void name(const struct penalties *p, const struct guess_facts *facts, struct guess *g)
 {
     uint64_t block = hash_of_block(p, &facts->client);
-    *g = (struct guess){ .account = hash_of(p, 'a', facts->account),
+    *g = (struct guess){ .account = hash_of_account(p, facts->account),
                          .block = facts->exempt ? 0 : block,
                          .mark = facts->mark };
     g->pair = hash_of_two(p, 'p', g->account, block);
@@ -390,7 +405,7 @@ static void empty(struct bucket *b)
 
 void penalties_forgive_account(struct penalties *p, struct span account)
 {
-    uint64_t hash = hash_of(p, 'a', account);
+    uint64_t hash = hash_of_account(p, account);
     struct bucket *set = buckets_set(&p->known, hash);
     empty(buckets_find(&p->accounts, hash, hash));
     for (uint32_t i = 0; i < KNOWN_WAYS; i++)

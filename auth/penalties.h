@@ -17,8 +17,9 @@
  *   a bucket of their own, so the owner gets in however much others guess. Failures from there feed the other two as
  * well, and wait as long: who shares the owner's address learns from no answer that he signs in from there.
  *
- * An account that is unknown, denied or switched off is a name like any, and so is one that cannot be read at all. What
- * the answer is and when it comes depends on the history of the name and the address, never on what there is.
+ * A detail ("anna+lists") does not make another account. One that is unknown, denied or switched off is a name like
+ * any, and so is one that cannot be read at all. What the answer is and when it comes depends on the history of the
+ * name and the address, never on what there is.
  *
  * Nobody washes a bucket away (buckets.h). Of known addresses an account has KNOWN_MOST, the last ones used; its own
  * newest replaces its own oldest, so an account that signs in from everywhere forgets its own addresses and not those

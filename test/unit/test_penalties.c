@@ -273,6 +273,35 @@ static void a_hundred_telephones_with_old_passwords(void **state)
     penalties_close(&p);
 }
 
+static void a_detail_makes_no_other_account(void **state)
+{
+    static const struct {
+        const char *name;
+        bool same; /* as anna@x */
+    } names[] = {
+        {"anna@x",         true },
+        { "anna+@x",       true },
+        { "anna+lists@x",  true },
+        { "anna+a+b@x",    true },
+        { "anna+a@b@x",    true },
+        { "anna@x+y",      false},
+        { "anna+lists",    false},
+        { "anna",          false},
+        { "+lists@x",      false},
+        { "annas+lists@x", false},
+        { "anna+lists@y",  false},
+    };
+    struct guess anna, g;
+    (void)state;
+    open_with(&usual, -1);
+    (void)weigh("anna@x", 1, 1, 0, &anna);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        (void)weigh(names[i].name, 1, 1, 0, &g);
+        assert_int_equal(g.account == anna.account, names[i].same);
+    }
+    penalties_close(&p);
+}
+
 static void one_password_for_many_names(void **state)
 {
     static const unsigned delays[] = { [12] = 1, 2, 4, 8, 8 };
@@ -550,6 +579,7 @@ int main(void)
         cmocka_unit_test(many_that_use_are_not_many_that_guess),
         cmocka_unit_test(a_hundred_telephones_with_old_passwords),
         cmocka_unit_test(one_password_for_many_names),
+        cmocka_unit_test(a_detail_makes_no_other_account),
         cmocka_unit_test(nobody_washes_anything_away),
         cmocka_unit_test(an_account_knows_its_last_addresses),
         cmocka_unit_test(unknown_names_are_like_known_ones),
