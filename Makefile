@@ -87,7 +87,7 @@ HAS_LIBFUZZER := $(findstring fuzzer,$(SANITIZE))
 FUZZ_SHARED = $(addprefix $(BUILD)/test/fuzz/,stream.o $(if $(HAS_LIBFUZZER),entry.o,replay.o))
 $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SHARED) $(BUILD)/parts.a
 	@mkdir -p $(@D)
-	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ -ljansson $(ALL_LDLIBS)
+	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(if $(HAS_LIBFUZZER),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(BUILD)/parts.a -ljansson $(ALL_LDLIBS)
 
 fuzz-targets: $(FUZZ_TARGETS)
 
@@ -103,7 +103,10 @@ fuzz:
 SIM_SESSIONS ?= 1000000
 SIM_FROM ?= 1
 SIM_WRAPS = -Wl,--wrap=close,--wrap=send,--wrap=shutdown
-$(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c)) $(BUILD)/parts.a
+SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c))
+$(BUILD)/fuzz/session: $(filter-out %/main.o,$(SIM_OBJECTS))
+$(BUILD)/fuzz/session: LDFLAGS += $(SIM_WRAPS)
+$(BUILD)/sim: $(SIM_OBJECTS) $(BUILD)/parts.a
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(SIM_WRAPS) -o $@ $^ $(ALL_LDLIBS)
 
 sim: $(BUILD)/sim

@@ -10,7 +10,7 @@
 #include "proxy/wire/sasl.h"
 #include "test/sim/sim.h"
 
-enum { LOG_MAX = 1 << 20, WINDOW = 4, PARTS = 3, ATTEMPTS_MOST = 3 };
+enum { LOG_MAX = 1 << 20, NOISES = 16, WINDOW = 4, PARTS = 3, ATTEMPTS_MOST = 3 };
 enum client_phase { CL_HEADER, CL_TLS, CL_TALK, CL_SILENT, CL_OVER };
 enum kind { C_ONE, C_MULTI, C_STARTTLS, C_LOGIN, C_LOGOUT };
 
@@ -26,7 +26,7 @@ struct client {
     const struct plan *plan;
     struct link *link;
     enum client_phase phase;
-    unsigned steps, tag, noise, attempts, commands;
+    unsigned steps, fault_at, noises, tag, noise, attempts, commands;
     bool protected, greeted, in_session, lawless, bye, left, ended_well, ended, reset, half_closed, injected;
     struct command window[WINDOW];
     size_t n_window;
@@ -40,6 +40,7 @@ struct client *client_new(const struct plan *p, struct link *l)
     struct client *c = calloc(1, sizeof *c);
     SIM_REQUIRE(c != NULL);
     *c = (struct client){ .plan = p, .link = l, .commands = p->commands, .noise = random_below(3) };
+    c->fault_at = p->client_fault_at;
     c->phase = p->proxied ? CL_HEADER : p->implicit ? CL_TLS : CL_TALK;
     buf_init(&c->in, LOG_MAX);
     buf_init(&c->out, LOG_MAX);
@@ -362,7 +363,7 @@ static void finish(struct client *c, bool good, struct span line)
     struct command k = c->window[0];
     memmove(c->window, c->window + 1, --c->n_window * sizeof c->window[0]);
     if (k.kind == C_LOGIN) {
-        SIM_REQUIRE(!good || !k.wrong);
+        SIM_REQUIRE(!good || !k.wrong || c->plan->store_fault == FAULT_GARBAGE); /* which may well say OK */
         SIM_REQUIRE(good || k.wrong || !c->plan->clean);
         require_honest(c, &k, line);
         if (good)
@@ -508,11 +509,11 @@ static bool hear(struct client *c)
         return true;
     }
     totals.bytes += n;
+    if (c->in_session)
+        SIM_REQUIRE(buf_add(&c->down_log, span_bytes(room, n)));
     if (c->lawless)
         return true;
     SIM_REQUIRE(buf_add(&c->in, span_bytes(room, n)));
-    if (c->in_session)
-        SIM_REQUIRE(buf_add(&c->down_log, span_bytes(room, n)));
     if (is_garbled(c))
         buf_clear(&c->in);
     while (c->in.n > 0 && take_line(c))
@@ -552,7 +553,7 @@ static bool shake(struct client *c)
         c->protected = true;
         c->phase = CL_TALK;
     }
-    return done == 1 || c->link->peer_shake != before;
+    return done == 1 || c->link->peer_shake != before || wait_for_end(c);
 }
 
 static void write_header(struct client *c)
@@ -585,9 +586,10 @@ static void fail(struct client *c)
         break;
     case FAULT_GARBAGE:
         c->lawless = true;
-        random_text(noise, random_size(sizeof noise - 1), "\r\nA1 LOGIN{9+}\"* AUTH PLAIN=\x16\x80");
+        random_noise(noise, random_size(sizeof noise - 1), "\r\nA1 LOGIN{9+}\"* AUTH PLAIN=\x16\x80");
         SIM_REQUIRE(buf_add(&c->out, span_of(noise)));
         SIM_REQUIRE(buf_add(&c->up_log, span_of(noise)));
+        c->fault_at = ++c->noises < NOISES ? c->steps + 1 + random_below(8) : 0; /* and again */
         break;
     default:
         c->phase = CL_SILENT;
@@ -601,7 +603,7 @@ bool client_acts(struct client *c)
         return false;
     if (c->phase == CL_SILENT)
         return wait_for_end(c);
-    if (c->plan->client_fault != FAULT_NO && c->steps == c->plan->client_fault_at) {
+    if (c->plan->client_fault != FAULT_NO && c->steps == c->fault_at) {
         c->steps++;
         fail(c);
         return true;

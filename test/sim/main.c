@@ -8,53 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "config/config.h"
-#include "proxy/base/log.h"
-#include "proxy/front/front.h"
 #include "proxy/net/loop.h"
 #include "test/sim/sim.h"
 
 enum { SESSIONS_A_WORLD = 40, WARM_UP = 20, GROWTH_MOST = 256 << 10 };
-
-/* As config_dump writes it; files are nobody's business here. */
-static const char config_text[] =
-    "run = { user = \"nobody\"; workers = 1; };\n"
-    "log = { level = \"error\"; };\n"
-    "imap = { listen = ( { address = \"127.0.0.1\"; port = 993; tls = \"implicit\"; },\n"
-    "                    { address = \"127.0.0.1\"; port = 143; tls = \"starttls\"; },\n"
-    "                    { address = \"127.0.0.1\"; port = 144; tls = \"none\"; clear_login = true; },\n"
-    "                    { address = \"127.0.0.1\"; port = 994; tls = \"implicit\";\n"
-    "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
-    "pop3 = { listen = ( { address = \"127.0.0.1\"; port = 995; tls = \"implicit\"; },\n"
-    "                    { address = \"127.0.0.1\"; port = 110; tls = \"starttls\"; },\n"
-    "                    { address = \"127.0.0.1\"; port = 111; tls = \"none\"; clear_login = true;\n"
-    "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
-    "sites = ( { name = \"north\"; security = \"tls\"; backends = ( { host = \"store.sim\"; } ); },\n"
-    "          { name = \"south\"; security = \"starttls\"; backends = ( { host = \"store.sim\"; } ); },\n"
-    "          { name = \"here\"; security = \"loopback\"; backends = ( { host = \"127.0.0.1\"; } ); },\n"
-    "          { name = \"sealed\"; security = \"ipsec\"; ipsec = { reqid = 7; };\n"
-    "            backends = ( { host = \"10.0.0.1\"; } ); } );\n"
-    "directory = { path = \"/nowhere\"; };\n"
-    "limits = { connections_per_address = 1000; held_bytes = 8192; errors = 1000; };\n";
-
-const struct port_fact port_facts[] = {
-    {IMAP,  true,  false, false, false},
-    { IMAP, false, true,  false, false},
-    { IMAP, false, false, true,  false},
-    { IMAP, true,  false, false, true },
-    { POP3, true,  false, false, false},
-    { POP3, false, true,  false, false},
-    { POP3, false, false, true,  true },
-};
-const size_t n_port_facts = COUNT_OF(port_facts);
-
-const struct site_fact site_facts[] = {
-    {"north",   true,  false, false},
-    { "south",  false, true,  false},
-    { "here",   false, false, false},
-    { "sealed", false, false, true },
-};
-const size_t n_site_facts = COUNT_OF(site_facts);
 
 static uint64_t seed, from = 1, sessions = 1000000;
 static unsigned jobs = 1, job;
@@ -71,7 +28,6 @@ static void run_worlds(void)
 {
     size_t before = 0;
     random_begin(0);
-    main_listen();
     world_run(0);
     for (seed = from + job; only_one ? totals.worlds < 2 : totals.sessions < sessions / jobs; seed += jobs) {
         random_begin(seed);
@@ -108,16 +64,9 @@ static double seconds(void)
 
 static int run_job(void)
 {
-    struct config *config = config_parse(span_of(config_text));
     double start = seconds();
-    if (config == NULL) {
-        fprintf(stderr, "sim: the configuration is none\n");
-        return 2;
-    }
-    log_set(LOG_ERROR, LOG_LOGFMT);
-    struct role role = { .kind = ROLE_FRONT, .config = config, .state_fd = -1, .main_fd = main_begin() };
     clock_life = run_worlds;
-    if (front_run(&role) != 0)
+    if (!house_open())
         return 2;
     double took = seconds() - start;
     printf("[  PASSED  ] 1 test: %" PRIu64 " sessions in %" PRIu64 " worlds, %" PRIu64 " steps, %" PRIu64

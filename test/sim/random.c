@@ -2,6 +2,7 @@
 #include "test/sim/sim.h"
 
 static uint64_t state, digest;
+static struct span fed;
 
 void random_begin(uint64_t seed)
 {
@@ -9,6 +10,21 @@ void random_begin(uint64_t seed)
     digest = 0;
     for (int i = 0; i < 4; i++)
         random_below(2);
+}
+
+void random_feed(struct span bytes)
+{
+    fed = bytes;
+}
+
+static uint64_t take_fed(size_t n)
+{
+    uint64_t value = 0;
+    for (; n > 0 && fed.n > 0; n--) {
+        value = value << 8 | (unsigned char)fed.at[0];
+        fed = span_after(fed, 1);
+    }
+    return value;
 }
 
 static uint64_t draw(void)
@@ -21,7 +37,7 @@ static uint64_t draw(void)
 
 uint32_t random_below(uint32_t n)
 {
-    uint32_t value = (uint32_t)((draw() >> 32) * n >> 32);
+    uint32_t value = fed.n > 0 ? (uint32_t)(take_fed(n > 256 ? 2 : 1) % n) : (uint32_t)((draw() >> 32) * n >> 32);
     digest = digest * 31 + value + 1;
     return value;
 }
@@ -33,9 +49,9 @@ bool random_chance(unsigned per_mille)
 
 size_t random_size(size_t most)
 {
-    if (most <= 1 || random_below(3) == 0)
+    if (most <= 1 || random_below(2) == 0)
         return most > 0 ? most : 1;
-    size_t small = most < 16 ? most : 16;
+    size_t small = most < 16 ? most : most < 512 ? 16 : most / 8;
     return 1 + random_below((uint32_t)(random_below(2) == 0 ? small : most));
 }
 
@@ -45,6 +61,14 @@ void random_text(char *to, size_t n, const char *alphabet)
     for (size_t i = 0; i < n; i++)
         to[i] = alphabet[random_below(letters)];
     to[n] = '\0';
+}
+
+void random_noise(char *to, size_t n, const char *alphabet)
+{
+    size_t raw = 0;
+    for (; raw < n && fed.n > 0 && fed.at[0] != '\0'; raw++)
+        to[raw] = (char)take_fed(1);
+    random_text(to + raw, n - raw, alphabet);
 }
 
 uint64_t random_digest(void)

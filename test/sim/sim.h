@@ -17,7 +17,7 @@
 #include "proxy/net/ipc.h"
 
 #define SIM_REQUIRE(condition) ((condition) ? (void)0 : sim_die(#condition, __FILE__, __LINE__))
-void sim_die(const char *what, const char *file, int line) __attribute__((noreturn)); /* main.c: says the seed */
+void sim_die(const char *what, const char *file, int line) __attribute__((noreturn)); /* says the seed */
 
 /* With TALK=1 and one seed: what is said and done, a line each. */
 extern bool sim_talks;
@@ -26,10 +26,12 @@ void sim_note(unsigned slot, const char *what, struct span bytes);
 /* ---- random.c ---- */
 
 void random_begin(uint64_t seed);
-uint32_t random_below(uint32_t n); /* 0 to n - 1; n > 0 */
+void random_feed(struct span bytes); /* these are drawn first (test/fuzz/fuzz_session.c); borrowed */
+uint32_t random_below(uint32_t n);   /* 0 to n - 1; n > 0 */
 bool random_chance(unsigned per_mille);
-size_t random_size(size_t most);                            /* 1 to most: often small, often all */
-void random_text(char *to, size_t n, const char *alphabet); /* with its NUL behind */
+size_t random_size(size_t most);                             /* 1 to most: often all, often few */
+void random_text(char *to, size_t n, const char *alphabet);  /* with its NUL behind */
+void random_noise(char *to, size_t n, const char *alphabet); /* the same, but what was fed as it is */
 uint64_t random_digest(void); /* of all that was drawn since random_begin: equal worlds have equal ones */
 
 /* ---- clock.c ---- */
@@ -72,6 +74,7 @@ struct link {
 void wire_begin(void);
 struct link *link_new(bool to_site, unsigned slot); /* the fd is the front's */
 struct link *link_of(int fd);                       /* NULL: no link of that number */
+void link_widen(struct link *l);
 bool fd_is_ours(int fd);
 void fd_close(int fd);
 int channel_fd(void *channel); /* a number for a channel's end */
@@ -175,6 +178,10 @@ size_t store_safe_before(const struct store *s,
                          size_t at); /* the last place at or before it where a line may be put in */
 size_t store_up_got(const struct store *s);
 void store_free(struct store **s);
+
+/* ---- house.c ---- */
+
+bool house_open(void); /* the front is born and calls clock_life, then leaves */
 
 /* ---- world.c ---- */
 

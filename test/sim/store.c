@@ -10,21 +10,21 @@
 #include "proxy/wire/sasl.h"
 #include "test/sim/sim.h"
 
-enum { LOG_MAX = 1 << 20, SAFE_MAX = 256, LARGEST = 100000, SASL_LINE = 16384 };
+enum { LOG_MAX = 1 << 20, NOISES = 16, LARGEST = 100000, SASL_LINE = 16384 };
 enum store_phase { ST_TLS, ST_GREET, ST_LOGIN, ST_LIST, ST_SESSION, ST_SILENT, ST_OVER };
 
 struct store {
     const struct plan *plan;
     struct link *link;
     enum store_phase phase;
-    unsigned steps;
+    unsigned steps, fault_at, noises;
     bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
     bool starts_tls, awaits_response, listed, leaving, said_end, let_in;
     struct imap_reader reader;
     char user[40];
     struct buf in, out;
     struct buf down_log; /* what it said in the session */
-    size_t safe[SAFE_MAX], n_safe;
+    struct buf safe;     /* places in it where a line is complete, as size_t */
     size_t up_got;
     uint64_t literal; /* of the client's command: octets to come */
     char tag[16];
@@ -36,6 +36,7 @@ struct store *store_new(const struct plan *p, struct link *l)
     struct store *s = calloc(1, sizeof *s);
     SIM_REQUIRE(s != NULL);
     *s = (struct store){ .plan = p, .link = l, .phase = site_facts[p->site].tls ? ST_TLS : ST_GREET };
+    s->fault_at = p->store_fault_at;
     s->lists_in_greeting = random_below(2) == 0;
     s->initial_response = random_below(2) == 0;
     s->literal_plus = random_below(2) == 0;
@@ -45,6 +46,7 @@ struct store *store_new(const struct plan *p, struct link *l)
     buf_init(&s->in, LOG_MAX);
     buf_init(&s->out, LOG_MAX);
     buf_init(&s->down_log, LOG_MAX);
+    buf_init(&s->safe, LOG_MAX);
     return s;
 }
 
@@ -58,6 +60,7 @@ void store_free(struct store **pointer)
     buf_fini(&s->in);
     buf_fini(&s->out);
     buf_fini(&s->down_log);
+    buf_fini(&s->safe);
     peer_let_go(&s->link);
     free(s);
 }
@@ -85,9 +88,10 @@ size_t store_up_got(const struct store *s)
 size_t store_safe_before(const struct store *s, size_t at)
 {
     size_t best = 0;
-    for (size_t i = 0; i < s->n_safe; i++)
-        if (s->safe[i] <= at && s->safe[i] > best)
-            best = s->safe[i];
+    for (size_t i = 0, place; i < s->safe.n; i += sizeof place) {
+        memcpy(&place, s->safe.at + i, sizeof place);
+        best = place <= at && place > best ? place : best;
+    }
     return best;
 }
 
@@ -111,11 +115,10 @@ static void say_line(struct store *s, const char *format, ...)
     say(s, span_bytes(line, (size_t)n));
 }
 
-/* An answer is complete: here a line of somebody else would do no harm. */
+/* A line is complete: here one of somebody else would do no harm. */
 static void answered(struct store *s)
 {
-    SIM_REQUIRE(s->n_safe < SAFE_MAX);
-    s->safe[s->n_safe++] = s->down_log.n;
+    SIM_REQUIRE(buf_add(&s->safe, span_bytes(&s->down_log.n, sizeof s->down_log.n)));
 }
 
 static const char *list_of(const struct store *s)
@@ -131,7 +134,6 @@ static void begin_session(struct store *s)
 {
     s->phase = ST_SESSION;
     s->let_in = true;
-    s->n_safe = 0;
     answered(s);
 }
 
@@ -333,12 +335,15 @@ static void say_literal(struct store *s, size_t n)
 
 static void do_session_imap(struct store *s, struct span tag, struct span verb, size_t number)
 {
-    if (random_below(3) == 0)
+    if (random_below(3) == 0) {
         say_line(s, "* %u EXISTS\r\n", random_below(100));
+        answered(s);
+    }
     if (span_eq(verb, SPAN("FETCH"))) {
         say_line(s, "* 1 FETCH (BODY[] {%zu}\r\n", number);
         say_literal(s, number);
         say_line(s, ")\r\n");
+        answered(s);
     }
     s->leaving = span_eq(verb, SPAN("LOGOUT"));
     if (s->leaving)
@@ -502,6 +507,16 @@ static bool speak(struct store *s)
     return n > 0;
 }
 
+/* It takes no more notice, but for the end. */
+static bool wait_for_end(struct store *s)
+{
+    if (s->link->fd >= 0 && !s->link->out->ended)
+        return false;
+    s->phase = ST_OVER;
+    peer_let_go(&s->link);
+    return true;
+}
+
 static bool shake(struct store *s)
 {
     uint8_t before = s->link->peer_shake;
@@ -514,7 +529,7 @@ static bool shake(struct store *s)
     if (done == 1 && s->phase == ST_TLS)
         s->phase = ST_GREET;
     s->starts_tls = s->starts_tls && done != 1;
-    return done == 1 || s->link->peer_shake != before;
+    return done == 1 || s->link->peer_shake != before || wait_for_end(s);
 }
 
 static void fail(struct store *s)
@@ -532,23 +547,14 @@ static void fail(struct store *s)
         peer_let_go(&s->link);
         break;
     case FAULT_GARBAGE:
-        random_text(noise, random_size(sizeof noise - 1), "\r\n* OK+-ERR[{9}] NO\x01\xff");
+        random_noise(noise, random_size(sizeof noise - 1), "\r\n* OK+-ERR[{9}] NO\x01\xff");
         SIM_REQUIRE(buf_add(&s->out, span_of(noise)) && buf_add(&s->down_log, span_of(noise)));
+        s->fault_at = ++s->noises < NOISES ? s->steps + 1 + random_below(8) : 0; /* and again */
         break;
     default:
         s->phase = ST_SILENT;
         break;
     }
-}
-
-/* It takes no more notice, but for the end. */
-static bool wait_for_end(struct store *s)
-{
-    if (s->link->fd >= 0 && !s->link->out->ended)
-        return false;
-    s->phase = ST_OVER;
-    peer_let_go(&s->link);
-    return true;
 }
 
 bool store_acts(struct store *s)
@@ -557,8 +563,7 @@ bool store_acts(struct store *s)
         return false;
     if (s->phase == ST_SILENT)
         return wait_for_end(s);
-    if (s->plan->store_fault != FAULT_NO && s->plan->store_fault != FAULT_CERTIFICATE &&
-        s->steps == s->plan->store_fault_at) {
+    if (s->plan->store_fault != FAULT_NO && s->plan->store_fault != FAULT_CERTIFICATE && s->steps == s->fault_at) {
         s->steps++;
         fail(s);
         return true;

@@ -80,6 +80,15 @@ struct link *link_new(bool to_site, unsigned slot)
     return l;
 }
 
+/* Not byte by byte, and with room for some lines. */
+void link_widen(struct link *l)
+{
+    enum { ROOM = 2000 };
+    l->in->room = l->in->room < ROOM ? ROOM : l->in->room;
+    l->out->room = l->out->room < ROOM ? ROOM : l->out->room;
+    l->manner = l->manner == BYTE_BY_BYTE ? IN_PIECES : l->manner;
+}
+
 static void free_if_done(struct link *l)
 {
     if (l->fd >= 0 || !l->peer_gone)
