@@ -358,9 +358,10 @@ static bool drain(const struct way *w)
     return broken ? sink_broken(w) : true;
 }
 
+/* Whoever is leaving hears the store's last answer, and no good-bye of ours between that and its BYE. */
 static bool is_safe(const struct session *s)
 {
-    if (s->down.held != NULL || s->state == S_CLOSING)
+    if (s->down.held != NULL || s->state == S_CLOSING || s->follow.leaving)
         return false;
     return s->protocol == IMAP ? follow_is_between_lines(&s->follow)
                                : s->state == S_IDLE && follow_is_between_lines(&s->follow);

@@ -642,6 +642,12 @@ static size_t safe_before(const struct client *c, const struct store *s, struct 
     return at;
 }
 
+/* It begins with that, as far as there is so much of it. */
+static bool may_become(struct span s, struct span start)
+{
+    return span_starts(s, span_first(start, s.n));
+}
+
 /* What came down in the session is what the store said, in order; behind it at most one line of ours. */
 void client_judge(const struct client *c, const struct store *s)
 {
@@ -659,6 +665,7 @@ void client_judge(const struct client *c, const struct store *s)
         return;
     struct span ours = span_after(got, safe_before(c, s, got, same));
     bool garbled = c->plan->store_fault == FAULT_GARBAGE;
-    SIM_REQUIRE(garbled || span_starts(ours, SPAN("* BYE ")) || span_starts(ours, SPAN("-ERR [SYS/TEMP] ")));
-    SIM_REQUIRE(garbled || span_find(ours, '\n') == (ptrdiff_t)ours.n - 1);
+    SIM_REQUIRE(garbled || may_become(ours, SPAN("* BYE ")) || may_become(ours, SPAN("-ERR [SYS/TEMP] ")));
+    bool heard_all = c->ended && !c->reset;
+    SIM_REQUIRE(garbled || !heard_all || span_find(ours, '\n') == (ptrdiff_t)ours.n - 1);
 }
