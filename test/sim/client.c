@@ -374,7 +374,7 @@ static void finish(struct client *c, bool good, struct span line)
     if (k.kind == C_STARTTLS) {
         SIM_REQUIRE(good || !c->plan->clean);
         SIM_REQUIRE(!good || c->in.n == 0); /* nothing follows it in clear */
-        if (good && !c->injected)           /* else they are taken for a handshake, when they come later */
+        if (good)                           /* what was injected and comes behind is taken for a handshake */
             c->phase = CL_TLS;
     }
     if (k.kind == C_MULTI && c->plan->protocol == POP3)

@@ -48,7 +48,17 @@ static unsigned possible(const struct conn *c)
     return (can_read ? WATCH_READ : 0) | (can_write ? WATCH_WRITE : 0);
 }
 
-static struct conn *of_slots[SLOTS][2];
+static struct conn *of_slots[SLOTS + SPARES_MAX][2];
+
+void conn_moves(struct link *l, unsigned slot)
+{
+    SIM_REQUIRE(l->to_site);
+    if (l->conn != NULL) {
+        of_slots[l->slot][true] = NULL;
+        of_slots[slot][true] = l->conn;
+    }
+    l->slot = slot;
+}
 
 bool conn_wakes_slot(unsigned slot, bool to_site)
 {
@@ -191,13 +201,22 @@ void conn_acknowledge(struct conn *c)
 
 /* ---- writing ---- */
 
+/* What stands ready has heard of nobody. */
+static void require_nobodys(struct span bytes)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        SIM_REQUIRE(!slots[i].used || !secret_is_in(&slots[i].plan, bytes));
+}
+
 /* The invariant of all invariants. */
 static void require_discreet(const struct conn *c, struct span bytes)
 {
     const struct link *l = c->link;
-    const struct plan *p = &slots[l->slot].plan;
+    const struct plan *p = plan_of(l->slot);
     if (!l->to_site)
         SIM_REQUIRE(!secret_is_in(p, bytes));
+    else if (l->slot >= SLOTS)
+        require_nobodys(bytes);
     else if (c->shake != SHAKE_DONE)
         SIM_REQUIRE(l->may_be_clear || !secret_is_in(p, bytes));
     SIM_REQUIRE(!l->must_guard || l->guarded);
@@ -315,7 +334,7 @@ static int say_early(struct conn *c)
 
 static int verify(struct conn *c)
 {
-    return slots[c->link->slot].plan.store_fault == FAULT_CERTIFICATE ? (int)broken(c, "certificate verify failed") : 1;
+    return plan_of(c->link->slot)->store_fault == FAULT_CERTIFICATE ? (int)broken(c, "certificate verify failed") : 1;
 }
 
 static int shake_step(struct conn *c)

@@ -32,6 +32,7 @@ static struct model models[MODELS_MAX];
 static struct model *now[KINDS]; /* NULL: dead */
 static int64_t birth_ms[KINDS], event_ms;
 static unsigned events_left;
+static bool settled, revokes;
 static struct channel *main_channel;
 
 /* ---- what is counted ---- */
@@ -147,6 +148,13 @@ static int64_t after(unsigned ms)
     return loop_now_ms() + ms;
 }
 
+/* Some sessions have to end for somebody else's reason. */
+static void revoke_later(struct model *h, uint64_t id)
+{
+    if (revokes && random_chance(100))
+        keep_pending(h, (struct pending){ id, after(0), MSG_REVOKE, NULL });
+}
+
 static void take_auth(void *model, struct message *m)
 {
     struct model *h = model;
@@ -169,8 +177,8 @@ static void take_auth(void *model, struct message *m)
         h->held = true;
         break;
     case MSG_LOGIN_RESULT:
-        if (events_left > 0 && m->login_result.result == LOGIN_ACCEPTED && random_chance(50))
-            channel_say(h->channel, &(struct message){ .type = MSG_REVOKE, .id = m->id });
+        if (m->login_result.result == LOGIN_ACCEPTED)
+            revoke_later(h, m->id);
         break;
     default:
         SIM_REQUIRE(!"a message that auth does not know");
@@ -196,6 +204,11 @@ static void take_backends(void *model, struct message *m)
         if (!has(h, m->id) && !is_pending(h, m->id))
             keep_pending(h, (struct pending){ m->id, after(s != NULL ? s->plan.dial_ms : 1), MSG_DIALED, s });
         break;
+    case MSG_SPARE_READY:
+    case MSG_SPARE_GONE:
+        if (h == now[BACKENDS])
+            spares_hear(m);
+        break;
     case MSG_IPSEC_CONFIRM:
         keep_pending(h, (struct pending){ m->id, after(random_below(50)), MSG_IPSEC_CONFIRMED, slot_of_id(m->id) });
         break;
@@ -206,10 +219,8 @@ static void take_backends(void *model, struct message *m)
     case MSG_DIAL_OUTCOME:
         if (m->dial_outcome.stage == STAGE_GONE || m->dial_outcome.fault != FAULT_NONE)
             uncount(h, m->id);
-        if (events_left > 0 && m->dial_outcome.stage == STAGE_IN && random_chance(50))
-            channel_say(
-                h->channel,
-                &(struct message){ .type = MSG_REVOKE, .id = m->id, .revoke.why = (uint8_t)random_below(REVOKE_WHYS) });
+        if (m->dial_outcome.stage == STAGE_IN)
+            revoke_later(h, m->id);
         break;
     case MSG_HOLD:
         take_hold(h, m);
@@ -238,6 +249,8 @@ static void answer_ask(struct model *h, const struct pending *p)
                                    .mailbox = span_bytes(mailbox, (size_t)n),
                                    .site = span_of(site_facts[plan->site].name),
                                    .store_name = span_of(plan->name),
+                                   .user_full = plan->full,
+                                   .sessions_max = 3,
                                    .why = SPAN("ok") };
     }
     if (v->status == VERDICT_OK)
@@ -250,7 +263,8 @@ static void answer_dial(struct model *h, const struct pending *p)
     struct message m = { .type = MSG_DIALED, .id = p->id };
     m.dialed.status = p->slot != NULL ? p->slot->plan.dialed : DIAL_UNREACHABLE;
     if (m.dialed.status == DIAL_OK) {
-        struct link *l = slot_dial(p->slot);
+        m.dialed.spare = h == now[BACKENDS] ? slot_take_spare(p->slot) : 0;
+        struct link *l = m.dialed.spare != 0 ? p->slot->site_link : slot_dial(p->slot);
         l->visit = p->id;
         m.dialed.member = 1 + p->slot->plan.site;
         m.dialed.host = SPAN("store.sim");
@@ -258,7 +272,7 @@ static void answer_dial(struct model *h, const struct pending *p)
             .family = AF_INET, .port = 143, .bytes = {10, 0, 0, 1}
         };
         m.fds[0] = l->fd;
-        m.n_fds = 1;
+        m.n_fds = m.dialed.spare == 0;
         count(h, p->id);
     }
     channel_say(h->channel, &m);
@@ -281,9 +295,15 @@ static void answer_ipsec(struct model *h, const struct pending *p)
         channel_say(h->channel, &(struct message){ .type = MSG_REVOKE, .id = p->id, .revoke.why = REVOKE_IPSEC });
 }
 
+static void say_revoke(struct model *h, const struct pending *p)
+{
+    enum revoke_why why = h->kind == AUTH ? REVOKE_TOO_MANY : (enum revoke_why)random_below(REVOKE_WHYS);
+    channel_say(h->channel, &(struct message){ .type = MSG_REVOKE, .id = p->id, .revoke.why = (uint8_t)why });
+}
+
 static bool may_answer(const struct pending *p)
 {
-    if (p->due_ms > loop_now_ms())
+    if (p->due_ms > loop_now_ms() || (p->type == MSG_REVOKE && random_below(30) != 0))
         return false;
     if (p->slot == NULL)
         return true;
@@ -303,6 +323,8 @@ static bool answer_one(struct model *h)
             answer_ask(h, &p);
         else if (p.type == MSG_DIALED)
             answer_dial(h, &p);
+        else if (p.type == MSG_REVOKE)
+            say_revoke(h, &p);
         else
             answer_ipsec(h, &p);
         return true;
@@ -342,6 +364,8 @@ static void born(unsigned kind)
         now[kind]->is_before = true;
     now[kind] = h;
     birth_ms[kind] = INT64_MAX;
+    if (kind == BACKENDS)
+        spares_forget();
     if (kind == AUTH)
         channel_say(h->channel, &(struct message){ .type = MSG_MARK_KEY, .mark_key.key = SPAN("0123456789abcdef") });
     struct message m = { .type = MSG_CHANNEL, .n_fds = 1, .fds = { channel_front_end(h->channel) } };
@@ -393,6 +417,8 @@ void helpers_end_world(void)
 
 void helpers_start_world(bool disturbed)
 {
+    settled = false;
+    revokes = disturbed;
     born(AUTH);
     born(BACKENDS);
     events_left = disturbed ? 1 + random_below(DEATHS_A_WORLD) : 0;
@@ -401,6 +427,7 @@ void helpers_start_world(bool disturbed)
 
 void helpers_settle(void)
 {
+    settled = true;
     events_left = 0;
     event_ms = INT64_MAX;
 }
@@ -418,6 +445,21 @@ static bool leave_one(void)
     return false;
 }
 
+/* In a world that comes to its end none are wanted. */
+static bool keep_spares(void)
+{
+    struct model *h = now[BACKENDS];
+    struct message m = { .type = MSG_SPARE_DROP };
+    if (h == NULL || !h->held)
+        return false;
+    if (settled || random_below(200) == 0)
+        m.id = spares_drop_one();
+    if (m.id == 0 && (settled || random_below(10) != 0 || !spares_order(&m)))
+        return false;
+    channel_say(h->channel, &m);
+    return true;
+}
+
 bool helpers_act(void)
 {
     if (event_ms <= loop_now_ms() && events_left > 0 && random_below(40) == 0) {
@@ -432,7 +474,7 @@ bool helpers_act(void)
     for (size_t i = 0; i < MODELS_MAX; i++)
         if (models[i].used && answer_one(&models[i]))
             return true;
-    return leave_one();
+    return leave_one() || keep_spares();
 }
 
 int64_t helpers_next(void)

@@ -19,13 +19,16 @@ static const char config_text[] =
     "                    { address = \"127.0.0.1\"; port = 110; tls = \"starttls\"; },\n"
     "                    { address = \"127.0.0.1\"; port = 111; tls = \"none\"; clear_login = true;\n"
     "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
-    "sites = ( { name = \"north\"; security = \"tls\"; backends = ( { host = \"store.sim\"; } ); },\n"
-    "          { name = \"south\"; security = \"starttls\"; backends = ( { host = \"store.sim\"; } ); },\n"
-    "          { name = \"here\"; security = \"loopback\"; backends = ( { host = \"127.0.0.1\"; } ); },\n"
+    "sites = ( { name = \"north\"; security = \"tls\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
+    "\"store.sim\"; } ); },\n"
+    "          { name = \"south\"; security = \"starttls\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
+    "\"store.sim\"; } ); },\n"
+    "          { name = \"here\"; security = \"loopback\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
+    "\"127.0.0.1\"; } ); },\n"
     "          { name = \"sealed\"; security = \"ipsec\"; ipsec = { reqid = 7; };\n"
     "            backends = ( { host = \"10.0.0.1\"; } ); } );\n"
     "directory = { path = \"/nowhere\"; };\n"
-    "limits = { connections_per_address = 1000; held_bytes = 8192; errors = 1000; };\n";
+    "limits = { connections_per_address = 16; held_bytes = 8192; errors = 1000; };\n";
 
 const struct port_fact port_facts[] = {
     {IMAP,  true,  false, false, false},
@@ -39,10 +42,10 @@ const struct port_fact port_facts[] = {
 const size_t n_port_facts = COUNT_OF(port_facts);
 
 const struct site_fact site_facts[] = {
-    {"north",   true,  false, false},
-    { "south",  false, true,  false},
-    { "here",   false, false, false},
-    { "sealed", false, false, true },
+    {"north",   true,  false, false, true },
+    { "south",  false, true,  false, true },
+    { "here",   false, false, false, true },
+    { "sealed", false, false, true,  false},
 };
 const size_t n_site_facts = COUNT_OF(site_facts);
 

@@ -5,11 +5,19 @@
  * A world is some sessions at once, from the first connection until nothing is left; the same seed makes the same
  * world. After every step all invariants are looked at; the first that does not hold ends the program with the seed.
  *
- *   random.c  the seed           clock.c  loop and deadlines on a clock of its own     wire.c  links of bytes, and
- * peers conn.c    conn.h on links    channel.c  ipc.h on queues                            stubs.c  TLS contexts,
- * hashes, listeners client.c  mail programs      store.c  mail stores                                  helpers.c  auth
- * and backends world.c   the schedule and the invariants                                          main.c  the command
- * line */
+ *   random.c   the seed
+ *   clock.c    the loop and deadlines, on a clock of its own
+ *   wire.c     links of bytes, and the end of them that a model has
+ *   conn.c     conn.h on links
+ *   channel.c  ipc.h on queues
+ *   stubs.c    listeners, TLS contexts, hashes
+ *   client.c   mail programs
+ *   store.c    mail stores
+ *   spares.c   connections that stand ready
+ *   helpers.c  main, auth and backends
+ *   world.c    the schedule and the invariants
+ *   house.c    the configuration
+ *   main.c     the command line */
 #ifndef TEST_SIM_SIM_H
 #define TEST_SIM_SIM_H
 
@@ -102,6 +110,7 @@ extern const struct span shake_words[3]; /* hello, answer, finish */
 
 /* Lets the front's end of one of a slot's links do what it waits for; false: it waits in vain. */
 bool conn_wakes_slot(unsigned slot, bool to_site);
+void conn_moves(struct link *l, unsigned slot); /* it is another slot's from now on */
 size_t conns_alive(void);
 
 /* ---- channel.c ---- */
@@ -154,7 +163,8 @@ struct plan {
     unsigned commands; /* after the login */
     size_t largest;    /* octets of a literal */
     bool injects;      /* bytes behind STARTTLS */
-    bool confirm;
+    bool confirm;      /* IPsec: its link is good */
+    bool full;         /* too many sessions of this user */
     char name[24], password[40], wrong[40];
     char encoded[3][120]; /* PLAIN, in base64: right, wrong; of the password alone */
 };
@@ -171,6 +181,8 @@ const struct buf *client_up_log(const struct client *c);
 
 struct store *store_new(const struct plan *p, struct link *l);
 bool store_acts(struct store *s);
+void store_adopt(struct store *s, const struct plan *p); /* it serves that session from now on */
+bool store_is_silent(const struct store *s);             /* it has failed already */
 bool store_is_over(const struct store *s);
 bool store_let_in(const struct store *s);
 const struct buf *store_down_log(const struct store *s);
@@ -179,13 +191,26 @@ size_t store_safe_before(const struct store *s,
 size_t store_up_got(const struct store *s);
 void store_free(struct store **s);
 
+/* ---- spares.c ---- */
+
+struct slot;
+void spares_begin(void);
+bool spares_act(void);
+bool spares_are_gone(void);
+const struct plan *spare_plan(unsigned slot);
+bool spares_order(struct message *m);      /* one more is wanted: what to say to the front */
+void spares_hear(const struct message *m); /* ready, or gone */
+void spares_forget(void);                  /* who knew them is dead */
+uint64_t spares_drop_one(void);            /* its id; 0: there is none */
+uint64_t spares_give(struct slot *s);      /* the same */
+
 /* ---- house.c ---- */
 
 bool house_open(void); /* the front is born and calls clock_life, then leaves */
 
 /* ---- world.c ---- */
 
-enum { SLOTS = 8 };
+enum { SLOTS = 8, SPARES_MAX = 12 };
 
 struct slot {
     struct plan plan;
@@ -196,12 +221,14 @@ struct slot {
 };
 extern struct slot slots[SLOTS];
 
+const struct plan *plan_of(unsigned slot);   /* of a slot, or from SLOTS on of a spare */
 struct slot *slot_by_name(struct span name); /* "u17", "u17@sim" */
 struct link *slot_dial(struct slot *s);
+uint64_t slot_take_spare(struct slot *s); /* the id of one that stood ready; 0: there is none */
 void world_run(unsigned sessions);
 
 struct totals {
-    uint64_t worlds, sessions, steps, logins, clean, refused, bytes, deaths, faults;
+    uint64_t worlds, sessions, steps, logins, clean, refused, bytes, deaths, faults, spares;
 };
 extern struct totals totals;
 
@@ -212,7 +239,7 @@ extern const struct port_fact {
 extern const size_t n_port_facts;
 extern const struct site_fact {
     const char *name;
-    bool tls, starttls, ipsec;
+    bool tls, starttls, ipsec, spare;
 } site_facts[];
 extern const size_t n_site_facts;
 void accept_on(unsigned port, int fd, const struct addr *peer); /* stubs.c: a connection for a listener */

@@ -65,6 +65,17 @@ void store_free(struct store **pointer)
     free(s);
 }
 
+void store_adopt(struct store *s, const struct plan *p)
+{
+    s->plan = p;
+    s->fault_at = s->steps + p->store_fault_at;
+}
+
+bool store_is_silent(const struct store *s)
+{
+    return s->phase >= ST_SILENT;
+}
+
 bool store_is_over(const struct store *s)
 {
     return s->phase == ST_OVER;
@@ -135,6 +146,10 @@ static void begin_session(struct store *s)
     s->phase = ST_SESSION;
     s->let_in = true;
     answered(s);
+    if (s->plan->protocol == IMAP && random_below(3) == 0) {
+        say_line(s, "* 3 RECENT\r\n"); /* at once, and unasked */
+        answered(s);
+    }
 }
 
 /* ---- the login ---- */

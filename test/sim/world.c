@@ -65,9 +65,10 @@ static void draw_faults(struct plan *p)
         p->dialed = dials[random_below(COUNT_OF(dials))];
     if (random_chance(20))
         p->confirm = false;
+    p->full = random_chance(20);
     p->injects = p->starttls && random_chance(20);
     p->clean = !disturbed && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO && p->verdict == VERDICT_OK &&
-               p->dialed == DIAL_OK && p->confirm && !p->injects;
+               p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full;
 }
 
 static void draw_plan(struct plan *p)
@@ -86,6 +87,11 @@ static void draw_plan(struct plan *p)
     p->largest = random_chance(50) ? LARGE : SMALL;
     draw_words(p);
     draw_faults(p);
+}
+
+const struct plan *plan_of(unsigned slot)
+{
+    return slot < SLOTS ? &slots[slot].plan : spare_plan(slot);
 }
 
 bool secret_is_in(const struct plan *p, struct span bytes)
@@ -109,6 +115,14 @@ struct slot *slot_by_name(struct span name)
         if (slots[i].used && span_eq(user, span_of(slots[i].plan.name)))
             return &slots[i];
     return NULL;
+}
+
+uint64_t slot_take_spare(struct slot *s)
+{
+    if (random_below(4) == 0)
+        return 0;
+    store_free(&s->store);
+    return spares_give(s);
 }
 
 struct link *slot_dial(struct slot *s)
@@ -218,7 +232,8 @@ static bool something_moves(void)
 static bool do_something(void)
 {
     bool first = random_below(5) == 0;
-    if ((first && something_moves()) || somebody_acts() || (!first && something_moves()))
+    if ((first && (something_moves() || spares_act())) || somebody_acts() || (!first && something_moves()) ||
+        spares_act())
         return true;
     for (size_t i = 0; i < SLOTS; i++)
         if (close_one(&slots[i]))
@@ -254,7 +269,7 @@ static void require_all(void)
 static void require_nothing(void)
 {
     SIM_REQUIRE(front.n_sessions == 0 && list_empty(&front.sessions));
-    SIM_REQUIRE(conns_alive() == 0 && links_open() == 0);
+    SIM_REQUIRE(spares_are_gone() && conns_alive() == 0 && links_open() == 0);
     SIM_REQUIRE(list_empty(&front.auth.asked) && list_empty(&front.backends.asked));
     SIM_REQUIRE(clock_waiting() == 0);
 }
@@ -276,6 +291,7 @@ void world_run(unsigned sessions)
 {
     clock_begin();
     wire_begin();
+    spares_begin();
     next_user = 1;
     to_open = sessions;
     disturbed = random_chance(150);
