@@ -49,7 +49,7 @@ bool random_chance(unsigned per_mille)
 
 size_t random_size(size_t most)
 {
-    if (most <= 1 || random_below(2) == 0)
+    if (most <= 1 || random_below(3) != 0)
         return most > 0 ? most : 1;
     size_t small = most < 16 ? most : most < 512 ? 16 : most / 8;
     return 1 + random_below((uint32_t)(random_below(2) == 0 ? small : most));

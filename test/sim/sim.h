@@ -56,7 +56,7 @@ extern void (*clock_life)(void);   /* what loop_run does */
 enum { WIRE_ROOM = 16384, FD_BASE = 1 << 20 };
 
 struct wire { /* one direction */
-    char at[WIRE_ROOM];
+    char *at;
     size_t n, seen, room; /* bytes under way; of them, those that have arrived; how many may be under way */
     bool notified;        /* close_notify before the end */
     bool ended, end_seen; /* FIN */
@@ -77,6 +77,7 @@ struct link {
     unsigned slot;  /* whose it is */
     uint64_t visit; /* to_site: the session's id for backends */
     struct conn *conn;
+    char rooms[2][WIRE_ROOM]; /* last, and not cleared */
 };
 
 void wire_begin(void);
@@ -166,6 +167,7 @@ struct plan {
     bool confirm;      /* IPsec: its link is good */
     bool full;         /* too many sessions of this user */
     char name[24], password[40], wrong[40];
+    size_t form_n[5];     /* lengths of these and of those below */
     char encoded[3][120]; /* PLAIN, in base64: right, wrong; of the password alone */
 };
 

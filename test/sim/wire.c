@@ -69,12 +69,18 @@ size_t links_open(void)
 
 struct link *link_new(bool to_site, unsigned slot)
 {
-    struct link *l = calloc(1, sizeof *l);
+    struct link *l = malloc(sizeof *l);
     SIM_REQUIRE(l != NULL);
-    *l = (struct link){ .to_site = to_site, .slot = slot, .in = &l->wires[0], .out = &l->wires[1] };
+    memset(l, 0, offsetof(struct link, rooms));
+    l->to_site = to_site;
+    l->slot = slot;
+    l->in = &l->wires[0];
+    l->out = &l->wires[1];
+    l->in->at = l->rooms[0];
+    l->out->at = l->rooms[1];
     l->in->room = ROOM_LEAST + random_size(random_chance(200) ? 64 : WIRE_ROOM - ROOM_LEAST);
     l->out->room = ROOM_LEAST + random_size(random_chance(200) ? 64 : WIRE_ROOM - ROOM_LEAST);
-    l->manner = (uint8_t)(random_chance(40) ? BYTE_BY_BYTE : random_below(2));
+    l->manner = (uint8_t)(random_chance(30) ? BYTE_BY_BYTE : random_below(2));
     l->fd = new_fd(l, NULL);
     n_open++;
     return l;
