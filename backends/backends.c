@@ -123,6 +123,9 @@ static void on_main_message(void *owner UNUSED, struct message *m)
     case MSG_CHANNEL:
         on_channel(m);
         break;
+    case MSG_HOSTS:
+        dns_take_hosts(m->fds[0]);
+        break;
     case MSG_DRAIN:
         on_drain(m);
         break;

@@ -6,11 +6,14 @@
 #include "proxy/net/dns.h"
 
 #include <ares.h>
-#include <netdb.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "proxy/base/buf.h"
+#include "proxy/base/log.h"
 #include "proxy/net/deadline.h"
+#include "proxy/net/hosts.h"
 #include "proxy/net/loop.h"
 
 enum {
@@ -52,6 +55,7 @@ struct dns_socket {
 
 static struct {
     ares_channel channel;
+    struct buf hosts; /* the text of /etc/hosts */
     struct list sockets, waits;
     struct alarm timeout;
     bool open;
@@ -141,13 +145,34 @@ static bool set_servers(const char *const *servers, size_t n)
     return ok;
 }
 
+void dns_take_hosts(int fd)
+{
+    const char *why = fd >= 0 ? hosts_read(&dns.hosts, fd) : strerror(EBADF);
+    if (why != NULL)
+        log_say(LOG_WARNING, "hosts", "%s is not read: %s", HOSTS_PATH, why);
+}
+
+static void open_hosts(void)
+{
+    int fd = open(HOSTS_PATH, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    buf_init(&dns.hosts, HOSTS_BYTES_MAX);
+    if (fd < 0 && errno == ENOENT)
+        return;
+    dns_take_hosts(fd);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Files are looked up by us ("b" is for DNS alone): c-ares would open /etc/hosts for every name. */
 bool dns_open(const char *const *servers, size_t n, const char **reason)
 {
+    static char dns_alone[] = "b";
     struct ares_options options = { .flags = ARES_FLAG_NOALIASES, /* $HOSTALIASES is not for a service */
                                     .timeout = TRY_MS,
                                     .tries = TRIES,
+                                    .lookups = dns_alone,
                                     .sock_state_cb = on_socket_state };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
     list_init(&dns.sockets);
     list_init(&dns.waits);
     int status = ares_library_init(ARES_LIB_INIT_ALL);
@@ -158,6 +183,7 @@ bool dns_open(const char *const *servers, size_t n, const char **reason)
         return false;
     }
     dns.open = true;
+    open_hosts();
     if (n > 0 && !set_servers(servers, n)) {
         *reason = "dns.servers are not addresses with an optional port";
         dns_close();
@@ -184,6 +210,7 @@ void dns_close(void)
     alarm_clear(&dns.timeout);
     LIST_EACH_SAFE(link, &dns.waits)
         wait_free(OWNER_OF(link, struct dns_wait, link));
+    buf_fini(&dns.hosts);
     ares_library_cleanup();
 }
 
@@ -304,17 +331,9 @@ static void on_answer(void *arg, int status, int timeouts UNUSED, struct ares_ad
 
 static bool in_hosts_file(struct dns_wait *w, const char *name)
 {
-    for (size_t half = 0; half < HALVES; half++) {
-        struct hostent *host = NULL;
-        if (ares_gethostbyname_file(dns.channel, name, families[half], &host) != ARES_SUCCESS)
-            continue;
-        for (char **at = host->h_addr_list; *at != NULL && w->halves[half].n < DNS_ADDRESSES_MAX; at++) {
-            struct addr *a = &w->halves[half].addrs[w->halves[half].n++];
-            a->family = (uint8_t)host->h_addrtype;
-            memcpy(a->bytes, *at, host->h_addrtype == AF_INET6 ? 16 : 4);
-        }
-        ares_free_hostent(host);
-    }
+    for (size_t half = 0; half < HALVES; half++)
+        w->halves[half].n =
+            hosts_find(buf_span(&dns.hosts), span_of(name), families[half], w->halves[half].addrs, DNS_ADDRESSES_MAX);
     if (w->halves[HALF_V6].n + w->halves[HALF_V4].n == 0)
         return false;
     w->ttl_ms = HOSTS_TTL_MS;

@@ -25,6 +25,10 @@ struct dns_answer {
 bool dns_open(const char *const *servers, size_t n, const char **reason) MUST_CHECK;
 void dns_close(void);
 
+/* /etc/hosts has changed, and this is what it is now; the caller closes it. Until then it is what it was at
+ * dns_open. */
+void dns_take_hosts(int fd);
+
 struct dns_wait; /* one question */
 typedef void dns_done_fn(void *owner, const struct dns_answer *answer);
 

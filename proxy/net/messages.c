@@ -59,6 +59,7 @@ static const struct row {
     [MSG_TICKET_KEYS] = { "ticket_keys",  0, 0, { TEXT(ticket_keys, keys, TICKET_KEYS_MAX *TICKET_KEY_BYTES) }              },
     [MSG_MAP] = { "map",          1, 1, { { 0 } }                                                                   },
     [MSG_ACCOUNTS] = { "accounts",     1, 1, { { 0 } }                                                                   },
+    [MSG_HOSTS] = { "hosts",        1, 1, { { 0 } }                                                                   },
     [MSG_DRAIN] = { "drain",        0, 0, { U64(drain, spread_ms), U64(drain, deadline_ms), U8(drain, say_bye, FLAG) }},
     [MSG_STATUS] = { "status",       0, 0, { { 0 } }                                                                   },
     [MSG_CONTROL] = { "control",      0, 1, { TEXT(control, words, TEXT_MAX_BYTES) }                                    },

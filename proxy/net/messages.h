@@ -16,6 +16,7 @@ enum message_type {
     MSG_TICKET_KEYS, /* the keys of now */
     MSG_MAP,         /* fd: compiled directory map */
     MSG_ACCOUNTS,    /* fd: compiled accounts of the verifier "file" */
+    MSG_HOSTS,       /* fd: /etc/hosts, open for reading, because it has changed */
     MSG_DRAIN,       /* take nothing new; leave when what you have is done */
     MSG_STATUS,      /* log your gauges */
     MSG_CONTROL,     /* what an admin asks; also from homewardctl to main. fd: where the answer's lines are written */

@@ -13,6 +13,7 @@
 #include "auth/passwd.h"
 #include "config/bundle.h"
 #include "proxy/base/pack.h"
+#include "proxy/net/hosts.h"
 #include "proxy/supervisor/birth.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/files.h"
@@ -75,7 +76,7 @@ static bool see_files(const struct config *config, struct buf *seen)
     size_t n;
     const char **paths = bundle_paths(config, FOR_FRONT | FOR_AUTH | FOR_BACKENDS, &n);
     const struct verifier_config *file = file_verifier(config);
-    bool good = paths != NULL &&
+    bool good = paths != NULL && files_pack(seen, FILES_HOSTS, HOSTS_PATH) &&
                 (config->directory.path[0] == '\0' || files_pack(seen, FILES_MAP, config->directory.path)) &&
                 (file == NULL || files_pack(seen, FILES_ACCOUNTS, file->path));
     for (size_t i = 0; good && i < n; i++)

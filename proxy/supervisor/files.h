@@ -1,6 +1,6 @@
-/* Files that change under a running Homeward: the map, accounts, certificates, keys, CAs. main only looks at them with
- * stat(2), every two seconds and through symbolic links (certbot swaps those); reading and checking is the checker's
- * work. */
+/* Files that change under a running Homeward: the map, accounts, certificates, keys, CAs, /etc/hosts. main only looks
+ * at them with stat(2), every two seconds and through symbolic links (certbot swaps those); reading and checking is the
+ * checker's work. */
 #ifndef PROXY_SUPERVISOR_FILES_H
 #define PROXY_SUPERVISOR_FILES_H
 
@@ -11,7 +11,7 @@ struct stamp {
     uint64_t device, inode, size, mtime_ns;
 };
 
-enum files_kind { FILES_MAP = 1, FILES_CERTIFICATES = 2, FILES_ACCOUNTS = 4 };
+enum files_kind { FILES_MAP = 1, FILES_CERTIFICATES = 2, FILES_ACCOUNTS = 4, FILES_HOSTS = 8 };
 
 enum { FILES_PATH_MAX = 4096, FILES_SCAN_MS = 2000 };
 

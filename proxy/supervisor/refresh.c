@@ -61,6 +61,11 @@ void refresh(unsigned kinds)
     const struct refreshed *r = kinds_of_files;
     if (house.phase != PHASE_SERVE || change_is_under_way() || checker_is_busy())
         return;
+    if ((kinds & FILES_HOSTS) != 0) {
+        files_taken(FILES_HOSTS);
+        swap_hosts();
+        return;
+    }
     while ((kinds & r->kind) == 0)
         r++;
     files_taken(r->kind);

@@ -2,8 +2,11 @@
  * the new one is there before the old one hears that it may go. */
 #include "proxy/supervisor/swap.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
+#include "proxy/net/hosts.h"
 #include "proxy/supervisor/assign.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/files.h"
@@ -151,4 +154,15 @@ bool swap_backends_bundle(int fd)
     if (differs)
         send_backends_bundle();
     return differs;
+}
+
+void swap_hosts(void)
+{
+    int fd = open(HOSTS_PATH, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        log_say(LOG_WARNING, "hosts", "%s cannot be opened: %s", HOSTS_PATH, strerror(errno));
+        return;
+    }
+    child_send_fd(house.now.helpers[ROLE_BACKENDS], MSG_HOSTS, fd);
+    close(fd);
 }

@@ -14,4 +14,7 @@ bool swap_accounts(int fd);
 bool swap_bundle(int fd);          /* of fronts */
 bool swap_backends_bundle(int fd); /* test accounts */
 
+/* /etc/hosts has changed: backends gets it as it is now, and main reads none of it. */
+void swap_hosts(void);
+
 #endif

@@ -150,3 +150,48 @@ def test_an_address_outside_the_sites_networks_is_never_dialled(house_of_names, 
     with pytest.raises(imaplib.IMAP4.error, match=r"\[UNAVAILABLE\]"):
         login(doors, trust)
     assert arrived == []
+
+
+class OwnHosts:
+    """A mount namespace in which /etc/hosts is a file of the test's; for processes.Process(within=...)."""
+
+    def __init__(self, file):
+        self.file = file
+        if processes.AM_ROOT:
+            uid, gid = str(processes.ACCOUNT.pw_uid), str(processes.ACCOUNT.pw_gid)
+            self.user, self.then = [], ["setpriv", "--reuid", uid, "--regid", gid, "--clear-groups", "--"]
+        else:
+            self.user, self.then = ["--user", "--map-root-user"], []
+        status, self.refused = processes.run(["true"]) if not self.user else processes.run(
+            ["unshare", "--mount", *self.user, "--", "true"])
+        self.possible = status == 0
+
+    def as_account(self):
+        return ["unshare", "--mount", *self.user, "--", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh",
+                self.file, *self.then]
+
+
+def test_an_edit_of_etc_hosts_counts_soon_though_no_process_of_ours_may_open_it(front, authority, folder, scripted_store, trust):
+    doors, port, arrived = homeward.Doors(authority.ca), ports.take(), []
+    hosts = os.path.join(folder, "hosts")
+    for address in ("127.0.0.3", "127.0.0.4"):
+        store_at(scripted_store, address, port, arrived)
+    with open(hosts, "w", encoding="ascii") as file:
+        file.write("127.0.0.3 store\n")
+    within = OwnHosts(hosts)
+    if not within.possible:
+        pytest.skip(f"no mount namespace: {within.refused.strip()}")
+    instance = front({"imap": doors.groups()["imap"],
+                      "sites": [{"name": "site", **CLEAR, "backends": [{"host": "store"}], "imap": {"port": port}, "pop3": "off"}]},
+                     "* site\n", start=False)
+    instance.within = within
+    instance.start()
+    login(doors, trust)
+    assert arrived == ["127.0.0.3"]
+    with open(hosts, "w", encoding="ascii") as file:
+        file.write("# moved\n127.0.0.4 store\n")
+
+    def came_to_the_new_one():
+        login(doors, trust)
+        return arrived[-1] == "127.0.0.4"
+    processes.wait_until("a login comes to the new address", 30, came_to_the_new_one)

@@ -26,6 +26,7 @@ static const struct message samples[] = {
     { .type = MSG_TICKET_KEYS, .ticket_keys = { .keys = { "0123456789", 10 } } },
     { .type = MSG_MAP },
     { .type = MSG_ACCOUNTS },
+    { .type = MSG_HOSTS },
     { .type = MSG_DRAIN, .drain = { .spread_ms = 60000, .deadline_ms = 1, .say_bye = 1 } },
     { .type = MSG_STATUS },
     { .type = MSG_CONTROL, .control = { .words = { "\3\0\0\0who", 7 } } },
