@@ -9,7 +9,7 @@ ifeq ($(origin CC),default)
 CC = gcc
 endif
 QUIET = $(if $(V),,@echo "  $@";)
-PACKAGES = libuv openssl libcares libconfig libmnl
+PACKAGES = libuv openssl libcares libconfig libmnl libseccomp
 
 # What only some names or one verifier need is compiled in when it is found; `make WITHOUT="idn2 ldap"` leaves it out.
 # has NAME COMMAND: the command says whether it is there.
@@ -38,6 +38,7 @@ LINKING = -pie -Wl,-z,relro,-z,now,-z,noexecstack
 ifneq ($(SANITIZE),)
 OPTIMIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
 FORTIFY =
+EXTRA_CPPFLAGS += -DHOMEWARD_SANITIZED
 endif
 
 VERSION = 0.1
@@ -212,7 +213,7 @@ install: all man
 		$(INSTALL) 644 dist/$$file $(DESTDIR)$(sysconfdir)/homeward/$$file || exit 1; done
 
 # gcc's part of the warnings is the build itself.
-C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c)
+C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c test/e2e/*.c)
 ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
 lint: build-tests bench
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)

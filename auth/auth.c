@@ -10,6 +10,7 @@
 #include "proxy/base/log.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/sandbox.h"
 
 enum { LAST_WORDS_MS = 1000 };
 
@@ -185,6 +186,15 @@ static bool open_penalties(struct auth *auth, const struct role *role)
     return true;
 }
 
+static bool confine(const struct chain *chain, const struct role *role, struct buf *why)
+{
+    unsigned needs = chain_has(chain, VERIFIER_FILE) ? SANDBOX_THREADS : 0;
+    if (chain_has(chain, VERIFIER_HTTP) || chain_has(chain, VERIFIER_OAUTH) || chain_has(chain, VERIFIER_LDAP) ||
+        chain->directory.kind != NULL)
+        needs |= SANDBOX_THREADS | SANDBOX_DIALS | SANDBOX_RESOLVES;
+    return sandbox_enter(role, needs, why);
+}
+
 /* What it cannot do without: main gives the sentence to the admin. */
 static bool start(struct auth *auth, struct role *role)
 {
@@ -192,7 +202,8 @@ static bool start(struct auth *auth, struct role *role)
     buf_init(&why, 1024);
     bool good = open_penalties(auth, role) && policy_init(&auth->policy, role->config) &&
                 chain_open(&auth->chain, role->config, &auth->policy.names, role->bundle, &why) &&
-                cache_open(&auth->cache, role->config, &auth->chain);
+                cache_open(&auth->cache, role->config, &auth->chain) && confine(&auth->chain, role, &why) &&
+                chain_start(&auth->chain);
     struct message failed = { .type = MSG_FAILED, .text.text = why.n > 0 ? buf_span(&why) : SPAN("memory is short") };
     if (!good && ipc_send(auth->main, &failed))
         ipc_flush(auth->main, LAST_WORDS_MS);

@@ -248,13 +248,16 @@ static bool take_secret(struct verifier *v)
     return secret_set(&v->secret, secret_of_file(bundle_find(v->bundle, v->config->secret_file)));
 }
 
-static bool open_verifier(struct verifier *v, const char *name, struct buf *why)
+static bool open_verifier(struct verifier *v, struct buf *why)
+{
+    return v->kind->judge == NULL || (take_secret(v) && (v->kind->open == NULL || v->kind->open(v, why)));
+}
+
+static bool start_verifier(struct verifier *v, const char *name)
 {
     struct workers_order order = { .name = name, .owner = v, .begin = v->kind->begin, .end = v->kind->end };
     if (v->kind->judge == NULL)
         return true;
-    if (!take_secret(v) || (v->kind->open != NULL && !v->kind->open(v, why)))
-        return false;
     order.threads = threads_of(v->config);
     order.niceness = v->kind->niceness;
     v->workers = workers_new(&order);
@@ -269,7 +272,7 @@ static bool open_directory(struct chain *c, const struct verifier *like, struct 
     c->directory = *like;
     c->directory.kind = &find_ldap;
     c->directory.config = &config->directory.ldap;
-    return open_verifier(&c->directory, "directory", why);
+    return open_verifier(&c->directory, why);
 }
 
 static bool open_verifiers(struct chain *c, const struct verifier *like, struct buf *why)
@@ -282,7 +285,7 @@ static bool open_verifiers(struct chain *c, const struct verifier *like, struct 
         v->config = &config->auth.verifiers[i];
         v->kind = kinds[v->config->driver];
         c->judges = c->judges || v->config->driver != VERIFIER_SITE;
-        good = open_verifier(v, "verifier", why);
+        good = open_verifier(v, why);
     }
     return good;
 }
@@ -297,6 +300,14 @@ bool chain_open(struct chain *c, const struct config *config, const struct name_
     if (!good && why->n == 0 && !buf_add_text(why, "memory is short"))
         return false;
     return good;
+}
+
+bool chain_start(struct chain *c)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < c->n; i++)
+        good = start_verifier(&c->verifiers[i], "verifier");
+    return good && (c->directory.kind == NULL || start_verifier(&c->directory, "directory"));
 }
 
 bool chain_has(const struct chain *c, enum verifier_driver driver)

@@ -34,9 +34,10 @@ struct judging {
     void *owner;
 };
 
-/* names must live as long as the chain; bundle too. False: *why says what is wrong. */
+/* Libraries, files, secrets. names must live as long as the chain; bundle too. False: *why says what is wrong. */
 bool chain_open(struct chain *c, const struct config *config, const struct name_rules *names, struct span bundle,
                 struct buf *why) MUST_CHECK;
+bool chain_start(struct chain *c) MUST_CHECK; /* the threads; false: memory is short */
 bool chain_has(const struct chain *c, enum verifier_driver driver);
 void chain_set_accounts(struct chain *c, const struct table *accounts); /* of the verifier "file"; borrowed */
 void chain_close(struct chain *c); /* waits for the threads; nothing that is being judged is answered */

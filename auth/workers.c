@@ -100,6 +100,7 @@ static void give_back(struct workers *w, struct job *j)
 
 static void settle(const struct workers *w)
 {
+    pthread_setname_np(pthread_self(), w->order.name); /* another thread's name is a file in /proc */
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), w->order.niceness); /* Linux: of the thread alone */
 }
 
@@ -192,16 +193,15 @@ bool workers_cancel(struct workers *w, struct job *j)
 
 /* ---- life ---- */
 
-/* Signals are main's and the loop's business. */
+/* Signals are main's and the loop's business, but for the one by which the sandbox says what it has stopped. */
 static bool start_threads(struct workers *w)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGSYS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (w->n_threads < w->order.threads && pthread_create(&w->threads[w->n_threads], NULL, run, w) == 0) {
-        pthread_setname_np(w->threads[w->n_threads], w->order.name);
+    while (w->n_threads < w->order.threads && pthread_create(&w->threads[w->n_threads], NULL, run, w) == 0)
         w->n_threads++;
-    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return w->n_threads > 0; /* fewer than wanted are slower, no more */
 }

@@ -23,6 +23,7 @@
 #include "proxy/net/deadline.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/sandbox.h"
 
 enum { HELD_PATIENCE_MS = 500, CHANNELS_SETTLE_MS = 20, LAST_WORDS_MS = 1000 };
 
@@ -176,6 +177,16 @@ static bool start(struct role *role, const char **why)
     return true;
 }
 
+/* Everything that a dial needs is open by now. */
+static bool confine(const struct role *role, const char **why)
+{
+    static char text[1024];
+    struct buf said = { .at = text, .room = sizeof text - 1, .max = sizeof text - 1 };
+    unsigned needs = SANDBOX_DIALS | (config_has_ipsec(role->config) ? SANDBOX_IPSEC : 0);
+    *why = text;
+    return sandbox_enter(role, needs, &said);
+}
+
 static bool say_started(bool ok, const char *why)
 {
     struct message m = { .type = ok ? MSG_READY : MSG_FAILED };
@@ -195,7 +206,7 @@ int backends_run(struct role *role)
     self.main = ipc_new(role->main_fd, &events, NULL);
     if (self.main == NULL)
         return 1;
-    bool good = start(role, &why); /* before its reason is looked at */
+    bool good = start(role, &why) && confine(role, &why); /* before its reason is looked at */
     if (!say_started(good, why))
         return 1;
     loop_run();

@@ -214,12 +214,15 @@ struct settings_config {
     size_t n_servers;
 };
 
+enum sandbox_mode { SANDBOX_MODE_OFF, SANDBOX_MODE_AUTO, SANDBOX_MODE_REQUIRED };
+
 struct config {
     struct {
         int64_t workers; /* never 0 here: "one per core" has been counted */
         const char *user, *runtime_dir;
         const char *operators, *readers; /* groups that may use the control socket; "": none */
         int64_t drain_timeout_s, drain_spread_s, generations_max;
+        enum sandbox_mode sandbox; /* of fronts, auth and backends */
     } run;
     struct {
         enum log_target to;

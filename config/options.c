@@ -17,6 +17,10 @@ static const struct choice tls_versions[] = {
     { "1.0", TLS_VERSION_1_0, NULL }, { "1.1", TLS_VERSION_1_1, NULL }, { "1.2", TLS_VERSION_1_2, NULL },
     { "1.3", TLS_VERSION_1_3, NULL }, { 0 }
 };
+static const struct choice sandboxes[] = {
+    { "auto", SANDBOX_MODE_AUTO, NULL }, { "required", SANDBOX_MODE_REQUIRED, NULL }, { "off", SANDBOX_MODE_OFF, NULL },
+    { 0 }
+};
 #define NOT_FOR_ALL "only a listener, a protocol or a site may go below \"1.2\", with its reason and until"
 static const struct choice tls_versions_for_all[] = {
     { "1.0", TLS_VERSION_1_0, NOT_FOR_ALL }, { "1.1", TLS_VERSION_1_1, NOT_FOR_ALL }, { "1.2", TLS_VERSION_1_2, NULL },
@@ -75,6 +79,13 @@ static const struct option run_rows[] = {
     { "generations_max", KIND_INT, 0, MAIN, FIELD(struct config, run.generations_max), .least = 1, .most = 16,
       .normal = "3", .help = "How many generations of front processes may be alive after reloads. With one more, the "
                              "oldest ends its sessions." },
+    { "sandbox", KIND_CHOICE, 0, FRONT | AUTH | BACKENDS, FIELD(struct config, run.sandbox), .normal = "auto",
+      .choices = sandboxes,
+      .help = "Fences that the kernel keeps around the processes that meet the network: a list of system calls "
+              "(seccomp), and no files and ports but the needed ones (Landlock). auto: as far as this kernel has them; "
+              "what it lacks is said at the start and by -t. required: not without both. off: for machines whose "
+              "libraries do what Homeward does not expect, which the log then shows as role_died, \"the sandbox stopped "
+              "it\"." },
 };
 static const struct section run_section = { ROWS(run_rows), .help = "The processes." };
 

@@ -17,6 +17,7 @@
 #include "proxy/net/hash.h"
 #include "proxy/net/listener.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/sandbox.h"
 #include "proxy/net/tls_pool.h"
 
 struct front front;
@@ -368,7 +369,7 @@ int front_run(struct role *role)
     struct buf why;
     loop_init();
     buf_init(&why, 4096);
-    bool good = prepare(role, &why);
+    bool good = prepare(role, &why) && sandbox_enter(role, SANDBOX_ACCEPTS, &why);
     front.main = ipc_new(role->main_fd, &events, NULL);
     if (front.main == NULL)
         return 1;

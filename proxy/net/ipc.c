@@ -382,6 +382,13 @@ bool ipc_send(struct ipc *channel, const struct message *m)
     return sent;
 }
 
+bool ipc_send_now(int fd, const struct message *m)
+{
+    char room[IPC_BYTES_MAX];
+    struct buf packet = { .at = room, .room = sizeof room, .max = sizeof room };
+    return message_pack(m, &packet) && send_packet(fd, packet.at, packet.n, m->fds, m->n_fds) >= 0;
+}
+
 void ipc_flush(struct ipc *channel, int64_t for_ms)
 {
     struct pollfd writable = { .fd = channel->fd, .events = POLLOUT };

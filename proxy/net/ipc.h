@@ -38,6 +38,9 @@ bool ipc_send(struct ipc *channel, const struct message *m) MUST_CHECK;
  * descriptors, no secrets. */
 bool ipc_report(struct ipc *channel, const struct message *m) MUST_CHECK;
 
+/* Past the queue, without a channel and without memory, so even in a signal handler. False: it was not sent. */
+bool ipc_send_now(int fd, const struct message *m) MUST_CHECK;
+
 /* Block until all that is queued has been sent, at most for_ms: for the last words of a process. */
 void ipc_flush(struct ipc *channel, int64_t for_ms);
 

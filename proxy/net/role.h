@@ -11,6 +11,8 @@ extern const char *const role_names[ROLES]; /* "main", "check", "auth", "backend
 
 enum { ROLE_CHANNEL_FD = 3, ROLE_LOG_FD = 4, ROLE_BOOT_MS = 10000 };
 
+enum role_sandbox { ROLE_OPEN, ROLE_FENCED, ROLE_FENCED_FULLY };
+
 /* What every role has when its entry point is called; all of it lives as long as the process. */
 struct role {
     enum role_kind kind;
@@ -19,6 +21,8 @@ struct role {
     struct span bundle;    /* mapped; at == NULL when the role has none */
     int state_fd;          /* memfd for tables that survive a crash of the role (auth, backends), or -1 */
     int main_fd;           /* the channel to main, not yet a struct ipc */
+    int last_fd;           /* a copy of it for last words, which stays open */
+    enum role_sandbox sandbox;
 };
 
 #endif

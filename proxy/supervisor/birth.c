@@ -32,6 +32,10 @@ static int (*const entries[ROLES])(struct role *) = {
     [ROLE_FRONT] = front_run, [ROLE_AUTH] = auth_run, [ROLE_BACKENDS] = backends_run
 };
 
+static const enum role_sandbox sandboxes[] = {
+    [SANDBOX_MODE_OFF] = ROLE_OPEN, [SANDBOX_MODE_AUTO] = ROLE_FENCED, [SANDBOX_MODE_REQUIRED] = ROLE_FENCED_FULLY
+};
+
 static void ignore_message(void *owner UNUSED, struct message *m UNUSED)
 {
 }
@@ -156,10 +160,11 @@ static int live(struct role *role, const char *name, struct message *boot)
     wrong = lock_down(role);
     if (wrong != NULL)
         return fail("privileges cannot be given up", wrong);
-    int kept = fcntl(ROLE_CHANNEL_FD, F_DUPFD_CLOEXEC, 0);
+    role->last_fd = fcntl(ROLE_CHANNEL_FD, F_DUPFD_CLOEXEC, 0);
+    role->sandbox = sandboxes[role->config->run.sandbox];
     int status = entries[role->kind](role);
     if (status != 0)
-        wait_for_main(kept);
+        wait_for_main(role->last_fd);
     return status;
 }
 

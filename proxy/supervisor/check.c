@@ -14,6 +14,7 @@
 #include "config/bundle.h"
 #include "proxy/base/pack.h"
 #include "proxy/net/hosts.h"
+#include "proxy/net/sandbox.h"
 #include "proxy/supervisor/birth.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/files.h"
@@ -50,14 +51,37 @@ static bool check_capability(const struct config *config, const char *file, stru
         file);
 }
 
+/* What the kernel lacks is no reason to refuse, unless that is what the admin wants. */
+static bool check_sandbox(const struct config *config, const char *file, struct check_result *r)
+{
+    struct sandbox_kernel kernel = sandbox_of_kernel();
+    const char *lacks = !kernel.seccomp && kernel.landlock == 0 ? "seccomp and no Landlock"
+                        : !kernel.seccomp                       ? "seccomp"
+                        : kernel.landlock == 0                  ? "Landlock"
+                                                                : NULL;
+    switch (config->run.sandbox) {
+    case SANDBOX_MODE_AUTO:
+        return lacks == NULL || buf_printf(&r->warnings,
+                                           "%s: this kernel has no %s: the sandbox of the processes that "
+                                           "meet the network goes without (run.sandbox)\n",
+                                           file, lacks);
+    case SANDBOX_MODE_REQUIRED:
+        return lacks == NULL ||
+               complain(&r->errors, "%s: run.sandbox is \"required\", but this kernel has no %s", file, lacks);
+    case SANDBOX_MODE_OFF:
+        break;
+    }
+    return buf_printf(&r->warnings, "WEAK: %s: run.sandbox is \"off\"\n", file);
+}
+
 static struct config *get_config(const struct check_order *order, struct check_result *r)
 {
     if ((order->parts & CHECK_CONFIG) == 0)
         return config_parse(order->in_force);
     struct config *config = config_load(order->file, &r->errors, &r->warnings);
-    if (config != NULL &&
-        (!check_user(config, order->file, &r->errors) || !accounts_check(config, &r->errors) ||
-         !check_capability(config, order->file, &r->warnings) || !config_dump(config, ~0U, &r->config)))
+    if (config != NULL && (!check_user(config, order->file, &r->errors) || !accounts_check(config, &r->errors) ||
+                           !check_capability(config, order->file, &r->warnings) ||
+                           !check_sandbox(config, order->file, r) || !config_dump(config, ~0U, &r->config)))
         config_free(&config);
     return config;
 }

@@ -15,7 +15,7 @@ import pytest
 from harness import certificates, homeward, ports, processes, scripted
 
 SOURCE = processes.ROOT
-LIBRARIES = "libuv1,libc-ares2,libconfig9,libjansson4,libmicrohttpd12,libmnl0,libssl3,ca-certificates,systemd"
+LIBRARIES = "libuv1,libc-ares2,libconfig9,libjansson4,libmicrohttpd12,libmnl0,libseccomp2,libssl3,ca-certificates,systemd"
 
 pytestmark = pytest.mark.skipif(not processes.AM_ROOT or not shutil.which("debootstrap"), reason="needs root and debootstrap")
 
