@@ -62,8 +62,21 @@ static void wipe_memory(void)
     done = true;
 }
 
+/* There is no public way to give a TLS context back: each lives as long as this process. */
+static void *contexts[VERIFIERS_MAX + 1 /* the directory's */];
+
+static bool keep_context(void *context)
+{
+    for (size_t i = 0; i < COUNT_OF(contexts); i++)
+        if (contexts[i] == NULL) {
+            contexts[i] = context;
+            return true;
+        }
+    return false;
+}
+
 /* libldap takes trust from files only; this one is read once, here. The context is made by a handle that has no other
- * use, and lives as long as this process: there is no public way to give it back. */
+ * use. */
 static bool make_trust(struct state *s, const char *path)
 {
     int demand = LDAP_OPT_X_TLS_HARD, oldest = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
@@ -73,7 +86,8 @@ static bool make_trust(struct state *s, const char *path)
                 ldap_lib.set_option(ld, LDAP_OPT_X_TLS_CACERTFILE, path) == LDAP_OPT_SUCCESS &&
                 ldap_lib.set_option(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &oldest) == LDAP_OPT_SUCCESS &&
                 ldap_lib.set_option(ld, LDAP_OPT_X_TLS_NEWCTX, &client) == LDAP_OPT_SUCCESS &&
-                ldap_lib.get_option(ld, LDAP_OPT_X_TLS_CTX, &s->trust) == LDAP_OPT_SUCCESS && s->trust != NULL;
+                ldap_lib.get_option(ld, LDAP_OPT_X_TLS_CTX, &s->trust) == LDAP_OPT_SUCCESS && s->trust != NULL &&
+                keep_context(s->trust);
     if (ld != NULL)
         ldap_lib.unbind_ext_s(ld, NULL, NULL);
     return good;

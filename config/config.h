@@ -105,6 +105,8 @@ struct value_config {
 };
 
 /* Strings that a driver has no use for are "". */
+enum { VERIFIERS_MAX = 16 };
+
 struct verifier_config {
     enum verifier_driver driver;
     const char *path;

@@ -140,7 +140,7 @@ const struct section directory_section = { ROWS(directory_rows),
 
 static const struct option auth_rows[] = {
     { "verifiers", KIND_LIST, FIELD(struct config, auth.verifiers), WITH(struct config, auth.n_verifiers), .least = 1,
-      .most = 16, .normally = "( { driver = \"site\"; } )", .section = &verifier_section, 
+      .most = VERIFIERS_MAX, .normally = "( { driver = \"site\"; } )", .section = &verifier_section, 
       .help = "Who judges passwords and tokens: asked in this order, the first that knows the account decides." },
     { "failure_step_ms", KIND_INT, 0, FRONT, FIELD(struct config, auth.failure_step_ms), .least = 1, .most = 60000,
       .normal = "3000",
