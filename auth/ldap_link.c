@@ -52,14 +52,20 @@ struct state {                /* of a verifier */
 
 /* ---- life ---- */
 
-/* Before anything else is asked of the library; later it refuses. */
-static void wipe_memory(void)
+/* Wiping has to be said before anything else is asked. The first handle reads what there is of SASL; it has no other
+ * use. */
+static bool start_library(void)
 {
     static BerMemoryFunctions wiping = { library_malloc, library_calloc, library_realloc, library_free };
     static bool done;
-    if (!done)
-        ldap_lib.ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &wiping);
-    done = true;
+    LDAP *ld = NULL;
+    if (done)
+        return true;
+    ldap_lib.ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &wiping);
+    done = ldap_lib.initialize(&ld, "ldap://") == LDAP_SUCCESS;
+    if (ld != NULL)
+        ldap_lib.unbind_ext_s(ld, NULL, NULL);
+    return done;
 }
 
 /* There is no public way to give a TLS context back: each lives as long as this process. */
@@ -110,9 +116,8 @@ bool ldap_open_library(struct verifier *v, struct buf *why)
     struct span trusted = bundle_find(v->bundle, ca);
     struct state *s = calloc(1, sizeof *s);
     setenv("LDAPNOINIT", "1", 1); /* what ldap.conf says of TLS is not our configuration */
-    bool opened = s != NULL && library_open(HOMEWARD_LDAP_LIBRARY, symbols, COUNT_OF(symbols), &ldap_lib, why);
-    if (opened)
-        wipe_memory();
+    bool opened =
+        s != NULL && library_open(HOMEWARD_LDAP_LIBRARY, symbols, COUNT_OF(symbols), &ldap_lib, why) && start_library();
     if (!opened || (trusted.n > 0 && !take_trust(s, trusted))) {
         if (opened)
             opened = buf_printf(why, "%s: libldap cannot use these CAs", ca);
