@@ -159,7 +159,8 @@ bench-accounts: all $(BUILD)/bench/accounts
 endurance: $(BUILD)/homeward bench
 	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance
 
-# Builds, installs, upgrades and removes the Debian package in a clean root: needs root, debootstrap and a mirror.
+# Builds, installs, upgrades and removes the Debian package in a clean root, and boots that under a real systemd in User Mode
+# Linux: needs root, debootstrap and a mirror; five minutes.
 package-test: all
 	@$(PYTEST) test/package
 

@@ -1,67 +1,15 @@
-"""The Debian package in a clean root: installed, upgraded under load, removed. Needs root, debootstrap and a mirror; run by
-`make package-test`. PACKAGE_ROOT names a root that debootstrap has made already."""
+"""The Debian package in a clean root: installed, upgraded under load, removed. Run by `make package-test`."""
 import glob
 import imaplib
 import os
-import re
 import shutil
-import subprocess
-import tempfile
 import threading
 import time
 
 import pytest
 
 from harness import certificates, homeward, ports, processes, scripted
-
-SOURCE = processes.ROOT
-LIBRARIES = "libuv1,libc-ares2,libconfig9,libjansson4,libmicrohttpd12,libmnl0,libseccomp2,libssl3,ca-certificates,systemd"
-
-pytestmark = pytest.mark.skipif(not processes.AM_ROOT or not shutil.which("debootstrap"), reason="needs root and debootstrap")
-
-
-def sh(*words, **more):
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
-                          check=False, **more)
-    assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout[-3000:]}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def work():
-    path = tempfile.mkdtemp(prefix="homeward-package-")
-    os.chmod(path, 0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def build(work, version):
-    """A package of what git has, under another version."""
-    folder = os.path.join(work, version, "homeward")
-    if os.path.exists(folder):
-        return glob.glob(os.path.join(work, version, "homeward_*.deb"))[0]
-    os.makedirs(folder)
-    sh("sh", "-c", f"cd {SOURCE} && git archive HEAD | tar -x -C {folder}")
-    path = os.path.join(folder, "debian", "changelog")
-    text = processes.read(path)
-    with open(path, "w") as file:
-        file.write(text.replace("(0.1)", f"({version})", 1))
-    sh("dpkg-buildpackage", "-b", "-us", "-uc", "-j2", cwd=folder)
-    return glob.glob(os.path.join(work, version, "homeward_*.deb"))[0]
-
-
-@pytest.fixture(scope="module")
-def root(work):
-    path = os.environ.get("PACKAGE_ROOT") or os.path.join(work, "root")
-    if not os.path.exists(os.path.join(path, "usr")):
-        sh("debootstrap", "--variant=minbase", f"--include={LIBRARIES}", "bookworm", path)
-    os.makedirs(os.path.join(path, "proc"), exist_ok=True)
-    sh("mount", "-t", "proc", "proc", os.path.join(path, "proc"))
-    subprocess.run(["chroot", path, "dpkg", "-P", "homeward"], check=False, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
-    shutil.rmtree(os.path.join(path, "etc/homeward"), ignore_errors=True)
-    yield path
-    sh("umount", os.path.join(path, "proc"))
+from package import build, sh
 
 
 @pytest.fixture
