@@ -1,10 +1,9 @@
 """Somebody who opens the mailbox of another: granted in the map, judged by the delegate's own password, at the site of
 the mailbox. Dovecot lets delegates in that a master passdb holds."""
-import os
 
 import pytest
 
-from harness import homeward, processes
+from harness import dovecot, homeward
 from test_spellings import Door
 
 MAP = """\
@@ -15,26 +14,12 @@ info@demo.test   real   delegates=anna@demo.test,CORP\\bert,carl@demo.test sessi
 box@demo.test    real   user=info@demo.test delegates=anna@demo.test
 """
 
-MASTER = """\
-auth_master_user_separator = *
-passdb {{
-  driver = passwd-file
-  args = {folder}/masters
-  master = yes
-  result_success = continue
-}}
-"""
-
 
 @pytest.fixture
 def house_of_two(front, store, authority, folder):
     doors = homeward.Doors(authority.ca)
-    masters = os.path.join(folder, "masters")
-    with open(masters, "w", encoding="ascii") as file:
-        file.write("anna@demo.test:{PLAIN}of-anna\nbert@demo.test:{PLAIN}of-bert\ncarl@demo.test:{PLAIN}of-carl\n")
-    processes.give(masters)
     users = {f"{name}@demo.test": f"of-{name}" for name in ("anna", "bert", "carl", "info")}
-    real = store("real", "tls", users, extra=MASTER.format(folder=folder))
+    real = store("real", "tls", users, extra=dovecot.masters(folder, {f"{name}@demo.test": f"of-{name}" for name in ("anna", "bert", "carl")}))
     instance = front({**doors.groups(), "sites": [homeward.site(real)],
                       "accounts": {"default_domain": "demo.test", "domains": [{"name": "CORP", "is": "demo.test"}]}}, MAP)
     return instance, doors, real

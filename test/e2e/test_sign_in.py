@@ -8,7 +8,7 @@ import pytest
 
 from harness import clients, dovecot, homeward, processes, verifiers
 from test_spellings import Door, sasl
-from test_verifiers import MASTER, NO_PENALTIES, directory, mastered, people_and, tries, OK, REFUSED, DOWN  # noqa: F401 (a fixture)
+from test_verifiers import NO_PENALTIES, directory, mastered, people_and, tries, OK, REFUSED, DOWN  # noqa: F401 (a fixture)
 
 STEP_MS = 200
 PEOPLE = {"anna@demo.test": "secret", "bert@demo.test": "p %\"ä\\+&="}
@@ -22,12 +22,8 @@ def token(name, **more):
 def accounts(shared_folder, authority):
     """Passwords out of a file, tokens of another server; mails in every mailbox."""
     folder = processes.new_folder(os.path.join(shared_folder, "accounts"))
-    masters = os.path.join(folder, "masters")
-    with open(masters, "w", encoding="ascii") as file:
-        file.write("homeward:{PLAIN}m4ster\n")
-    processes.give(masters)
     store = dovecot.Store("real", os.path.join(folder, "real"), "tls", {name: os.urandom(12).hex() for name in PEOPLE}, authority.leaf("store"),
-                          extra=MASTER.format(folder=folder))
+                          extra=dovecot.masters(folder, {"homeward": "m4ster"}))
     tokens = verifiers.introspection({"tok-anna": token("anna@demo.test"), "tok-bert": token("bert@demo.test")}, certificate=authority.leaf("mail"))
     chain = [{"driver": "oauth", "urls": [tokens.url], "ca_file": authority.ca, "scope": "mail", "client_id": "homeward",
               "secret_file": verifiers.secret_file(os.path.join(folder, "client"), "s3cret")},

@@ -8,18 +8,9 @@ import time
 
 import pytest
 
-from harness import certificates, homeward, processes, scripted, verifiers
+from harness import certificates, dovecot, homeward, processes, scripted, verifiers
 from test_spellings import Door
 
-MASTER = """\
-auth_master_user_separator = *
-passdb {{
-  driver = passwd-file
-  args = {folder}/masters
-  master = yes
-  result_success = continue
-}}
-"""
 REFUSED = {"imap": b"a NO [AUTHENTICATIONFAILED] Authentication failed.", "pop3": b"-ERR [AUTH] Authentication failed."}
 DOWN = {"imap": b"a NO [UNAVAILABLE] Your mailbox cannot be reached", "pop3": b"-ERR [SYS/TEMP] Your mailbox cannot be reached"}
 USERS = [f"{name}@demo.test" for name in ("anna", "bert", "carl", "dora", "eve", "administrator", "boss", "info")]
@@ -35,11 +26,7 @@ class Mastered:
     def __init__(self, front, store, authority, folder):
         self.make, self.folder, self.authority = front, folder, authority
         self.doors = homeward.Doors(authority.ca)
-        masters = os.path.join(folder, "masters")
-        with open(masters, "w", encoding="ascii") as file:
-            file.write("homeward:{PLAIN}m4ster\n")
-        processes.give(masters)
-        self.store = store("real", "tls", {name: os.urandom(12).hex() for name in USERS}, extra=MASTER.format(folder=folder))
+        self.store = store("real", "tls", {name: os.urandom(12).hex() for name in USERS}, extra=dovecot.masters(folder, {"homeward": "m4ster"}))
         self.secret = verifiers.secret_file(os.path.join(folder, "master.secret"), "m4ster")
 
     def site(self, **more):

@@ -101,6 +101,26 @@ This is mail {number} in the mailbox {mailbox}, kept by the store "{store}".\r
 """
 
 
+MASTERS = """\
+auth_master_user_separator = *
+passdb {{
+  driver = passwd-file
+  args = {path}
+  master = yes
+  result_success = continue
+}}
+"""
+
+
+def masters(folder, passwords):
+    """More configuration, of a store where these (name -> password) may open every mailbox."""
+    path = os.path.join(folder, "masters")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("".join(f"{name}:{{PLAIN}}{password}\n" for name, password in passwords.items()))
+    processes.give(path)
+    return MASTERS.format(path=path)
+
+
 class Store:
     def __init__(self, name, folder, security, users, certificate=None, mechanisms="plain login", extra="",
                  trusted="127.0.0.1", port_of=None, address="127.0.0.1", within=None):
