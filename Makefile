@@ -134,10 +134,11 @@ ipsec: all
 
 # Programs that benches and endurance tests are driven with; no part of the product.
 BENCH_SHARED = $(addprefix $(BUILD)/test/bench/,link.o pattern.o tls.o)
-bench: $(BUILD)/bench/store $(BUILD)/bench/load
+bench: $(BUILD)/bench/store $(BUILD)/bench/load $(BUILD)/bench/delay
 
 $(BUILD)/bench/store: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/bench/store*.c)) $(BENCH_SHARED)
 $(BUILD)/bench/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/bench/load*.c)) $(BENCH_SHARED)
+$(BUILD)/bench/delay: $(BUILD)/test/bench/delay.o
 $(BUILD)/bench/%:
 	@mkdir -p $(@D)
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ $(ALL_LDLIBS)

@@ -12,21 +12,22 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import measure, programs, proxies  # noqa: E402
+from bench import distance, growth, measure, programs, proxies  # noqa: E402
 from harness import certificates, processes  # noqa: E402
 
 PROXY_CPU, LOAD_CPU = 1, 0
 USERS = 1000
 LOGINS_AT_ONCE = 8
+SPARE = 4
 IDLE_SETTLE_S = 5  # those who give back buffers do so after a few quiet seconds
 
 
 class Row:
     """One line of the table. figure(bench, proxy) gives (value, result of the load), or figure is another row, with whose runs
-    this one's come. Less is better unless it says otherwise."""
+    this one's come. Less is better unless it says otherwise. once: one round is enough, waiting does not depend on who else is busy."""
 
-    def __init__(self, name, unit, figure, more_is_better=False):
-        self.name, self.unit, self.figure, self.more_is_better = name, unit, figure, more_is_better
+    def __init__(self, name, unit, figure, more_is_better=False, once=False):
+        self.name, self.unit, self.figure, self.more_is_better, self.once = name, unit, figure, more_is_better, once
 
     def source(self):
         """The row whose runs give this one its figures."""
@@ -111,6 +112,11 @@ ROWS = {
     "upload-speed": speed(UPLOAD),
     "idle": Row("idle TLS session, memory", "kB", idle),
 }
+for rtt in (0, 20, 100):
+    ROWS[f"site-{rtt}"] = Row(f"LOGIN to OK, site {rtt} ms away", "ms", distance.site(rtt), once=True)
+    ROWS[f"site-{rtt}-spare"] = Row(f"the same with spare = {SPARE}", "ms", distance.site(rtt, SPARE), once=True)
+for rtt in (0, 20, 100):
+    ROWS[f"client-{rtt}"] = Row(f"connect to OK, client {rtt} ms away", "ms", distance.client(rtt), once=True)
 
 
 class Bench:
@@ -123,14 +129,18 @@ class Bench:
         self.figures = {}   # (row, proxy): values
         self.failures = []  # sentences
         self.proxies, self.store = [], None
-        self.names = options.proxies
+        self.names = [] if options.grow else options.proxies
 
     def start(self, proxy):
         with on_cpu(PROXY_CPU):
             proxy.start()
 
+    @staticmethod
+    def on_all_cpus():
+        return on_cpu(*range(os.cpu_count()))
+
     def open(self):
-        certificate = certificates.Authority(os.path.join(self.folder, "ca")).leaf("mail")
+        certificate = self.certificate = certificates.Authority(os.path.join(self.folder, "ca")).leaf("mail")
         self.store = programs.Store("north", os.path.join(self.folder, "store")).start()
         for name in self.names:
             proxy = proxies.ALL[name](self.folder, self.store, certificate)
@@ -171,6 +181,8 @@ class Bench:
     def all_rounds(self):
         for number in range(1, self.rounds + 1):
             for row in dict.fromkeys(row.source() for row in self.rows):
+                if row.once and number > 1:
+                    continue
                 print(f"round {number} of {self.rounds}: {row.name}", file=sys.stderr)
                 for proxy in self.proxies:
                     self.take(row, proxy)
@@ -181,10 +193,10 @@ class Bench:
 
 
 @contextlib.contextmanager
-def on_cpu(number):
+def on_cpu(*numbers):
     """What is started meanwhile stays there."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {number})
+    os.sched_setaffinity(0, numbers)
     try:
         yield
     finally:
@@ -247,6 +259,8 @@ def options():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="for each figure")
     parser.add_argument("--sessions", type=int, default=2000, help="of the idle row")
+    parser.add_argument("--grow", action="store_true",
+                        help="instead: how Homeward's cost grows with sessions, fronts, mailboxes and slow readers")
     parser.add_argument("--json", action="store_true", help="all values, for machines")
     return parser.parse_args()
 
@@ -260,8 +274,12 @@ def main():
     os.sched_setaffinity(0, {LOAD_CPU})
     try:
         bench.open()
-        bench.all_rounds()
-        (print_json if chosen_options.json else print_table)(bench)
+        if chosen_options.grow:
+            print(f"{machine()}\n")
+            growth.print_all(bench)
+        else:
+            bench.all_rounds()
+            (print_json if chosen_options.json else print_table)(bench)
     except processes.Failure as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1

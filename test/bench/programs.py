@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import time
 
 from harness import ports, processes
 
@@ -58,6 +59,32 @@ class Store:
         self.process = None
 
 
+class DelayLine:
+    """Stands before ports of this machine and makes them as far away as a round trip of that many milliseconds."""
+
+    lines = 0
+
+    def __init__(self, folder, rtt_ms, port_of):
+        DelayLine.lines += 1
+        self.output = os.path.join(folder, f"delay-{DelayLine.lines}")
+        self.port_of = dict(zip(port_of, ports.take(len(port_of) + 1)))
+        self.argv = [program("delay"), "--rtt-ms", str(rtt_ms)]
+        for protocol, port in port_of.items():
+            self.argv += ["--line", f"{self.port_of[protocol]}:{port}"]
+        self.process = None
+
+    def start(self):
+        self.process = processes.Process(self.argv, self.output)
+        processes.wait_until("the delay line listens", 10,
+                             lambda: not self.process.is_alive() or "ready" in processes.read(self.output))
+        if not self.process.is_alive():
+            raise processes.Failure(f"the delay line ended: {processes.read(self.output)}")
+        return self
+
+    def stop(self):
+        self.process.kill()
+
+
 class Load:
     """One run of the load generator, started at once. Options are those of its command line: Load(folder, "noop", port,
     sessions=50, pause_ms=1000, resume=True)."""
@@ -72,6 +99,7 @@ class Load:
             if value is not False:
                 argv.append("--" + name.replace("_", "-"))
                 argv += [] if value is True else [str(value)]
+        self.begun_s = time.monotonic()
         self.process = processes.Process(argv, self.output, privileged=True)
 
     def events(self, name):

@@ -64,6 +64,10 @@ class Proxy:
 class Homeward(Proxy):
     name = "homeward"
 
+    def __init__(self, folder, store, certificate, workers=1, spare=0, directory="* north\n"):
+        super().__init__(folder, store, certificate)
+        self.workers, self.spare, self.directory = workers, spare, directory
+
     def version(self):
         return first_line([homeward.BINARY, "--version"])
 
@@ -71,12 +75,12 @@ class Homeward(Proxy):
         chain, key = self.certificate
         settings = {
             **{protocol: {"listen": [{"address": "127.0.0.1", "port": port}]} for protocol, port in self.port.items()},
-            "run": {"workers": 1, "runtime_dir": "run"},
+            "run": {"workers": self.workers, "runtime_dir": "run"},
             "tls": {"certificates": [{"chain": chain, "key": key}], "ca_file": chain},
-            "sites": [homeward.site(self.store)],
+            "sites": [homeward.site(self.store, spare=self.spare)],
             "limits": {"exempt": ["127.0.0.0/8"], "imap_sessions_per_user": 100000, "pop3_sessions_per_user": 100000},
         }
-        self.front = homeward.Homeward(self.folder, settings, "* north\n")
+        self.front = homeward.Homeward(self.folder, settings, self.directory)
         self.front.start()
         return self
 
