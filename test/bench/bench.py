@@ -73,10 +73,11 @@ def transfer(mode, protocol="imap"):
 
 
 def idle(bench, proxy):
-    """Memory of a proxy that was just started, before and with its sessions."""
+    """Memory of a proxy that was just started, before and with its sessions. Their users have been there before: what is
+    remembered of those is no part of a session."""
     proxy.stop()
     bench.start(proxy)
-    programs.Load(bench.folder, "login", proxy.port["imap"], count=200, sessions=4, users=USERS).result()
+    programs.Load(bench.folder, "login", proxy.port["imap"], count=bench.sessions, sessions=8, users=bench.sessions, resume=True).result(120)
     before = measure.total(measure.pss_kib, proxy.pids())
     load = programs.Load(bench.folder, "idle", proxy.port["imap"], sessions=bench.sessions, users=bench.sessions)
     try:

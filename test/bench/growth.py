@@ -15,7 +15,8 @@ class Series:
     def __init__(self, bench):
         self.bench, self.number = bench, 0
 
-    def homeward(self, **options):
+    def homeward(self, users=100, **options):
+        """One that has seen so many users."""
         self.number += 1
         folder = os.path.join(self.bench.folder, f"growth-{self.number}")
         os.mkdir(folder, 0o755)
@@ -26,7 +27,7 @@ class Series:
         else:
             with self.bench.on_all_cpus():
                 proxy.start()
-        programs.Load(self.bench.folder, "login", proxy.port["imap"], count=200, sessions=4, users=1000).result()
+        programs.Load(self.bench.folder, "login", proxy.port["imap"], count=max(users, 200), sessions=8, users=users, resume=True).result(300)
         return proxy
 
     def tell(self, what, result, **figures):
@@ -49,7 +50,7 @@ def cpu_s(proxy):
 
 
 def idle(series, sessions):
-    proxy = series.homeward(workers=fronts_for(sessions))
+    proxy = series.homeward(sessions, workers=fronts_for(sessions))
     before = memory(proxy)
     load = programs.Load(series.bench.folder, "idle", proxy.port["imap"], sessions=sessions, users=sessions)
     try:
@@ -97,7 +98,7 @@ def mailboxes(series, count):
 
 
 def readers(series, count):
-    proxy = series.homeward(workers=fronts_for(count))
+    proxy = series.homeward(count, workers=fronts_for(count))
     before = memory(proxy)
     load = programs.Load(series.bench.folder, "download", proxy.port["imap"], sessions=count, users=count, message_kib=64,
                          rate_kib=READER_KIB_S, duration_s=8)
