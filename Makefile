@@ -52,7 +52,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
 
-.PHONY: all unit replay fuzz fuzz-targets sim coverage flow e2e hostile ipsec package-test bench bench-accounts endurance check asan build-asan build-tests lint format man clean
+.PHONY: all unit replay fuzz fuzz-targets encoders sim mutants coverage flow e2e hostile ipsec package-test bench bench-accounts endurance check asan build-asan build-tests lint format man clean
 all: $(BUILD)/homeward $(BUILD)/homewardctl
 
 $(BUILD)/homeward: $(OBJECTS)
@@ -96,7 +96,12 @@ replay: $(FUZZ_TARGETS)
 	@for name in $(FUZZ_NAMES); do $(BUILD)/fuzz/$$name test/fuzz/seeds/$$name && \
 		$(BUILD)/fuzz/$$name --random 20000 || exit 1; done
 
-fuzz:
+# What is written is read back: ten million random strings for each encoder.
+ENCODERS = base64 forwarded imap_write proxy_protocol sasl
+encoders: $(ENCODERS:%=$(BUILD)/fuzz/%)
+	@for name in $(ENCODERS); do $(BUILD)/fuzz/$$name --random 10000000 || exit 1; done
+
+fuzz: encoders
 	@$(MAKE) --no-print-directory BUILD=build/libfuzzer CC=clang SANITIZE=fuzzer-no-link,address,undefined fuzz-targets
 	scripts/fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
@@ -112,6 +117,10 @@ $(BUILD)/sim: $(SIM_OBJECTS) $(BUILD)/parts.a
 
 sim: $(BUILD)/sim
 	@$(BUILD)/sim --sessions $(SIM_SESSIONS) --from $(SIM_FROM) --jobs 2
+
+# Does the simulator notice mistakes? They are put in one by one.
+mutants:
+	scripts/mutants
 
 # Lines that unit tests and seeds reach, counted by gcov in a build of its own.
 COVERAGE = BUILD=build/coverage OPTIMIZE="-O0 -g --coverage" FORTIFY=

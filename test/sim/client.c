@@ -81,6 +81,17 @@ const struct buf *client_up_log(const struct client *c)
     return &c->up_log;
 }
 
+/* Who is not let in tries again as somebody else. */
+const char *client_user(const struct client *c)
+{
+    return c->attempts <= 1 ? c->plan->name : c->plan->other;
+}
+
+static const char *plain_of(const struct client *c, const char *password)
+{
+    return c->attempts > 1 ? c->plan->encoded[3] : c->plan->encoded[password == c->plan->wrong];
+}
+
 /* ---- commands ---- */
 
 static struct command *new_command(struct client *c, enum kind kind)
@@ -127,7 +138,7 @@ static void encode(struct span bytes, struct buf *to)
 
 static void login_imap(struct client *c, struct command *k, const char *password)
 {
-    const char *name = c->plan->name, *encoded = c->plan->encoded[password == c->plan->wrong];
+    const char *name = client_user(c), *encoded = plain_of(c, password);
     struct buf b64_name, b64_password;
     encode(span_of(name), &b64_name);
     encode(span_of(password), &b64_password);
@@ -162,12 +173,12 @@ static void login_imap(struct client *c, struct command *k, const char *password
 
 static void login_pop3(struct client *c, const char *password)
 {
-    const char *encoded = c->plan->encoded[password == c->plan->wrong];
+    const char *encoded = plain_of(c, password);
     struct command *k;
     switch (random_below(3)) {
     case 0:
         k = new_command(c, C_ONE);
-        add_part(k, "USER %s\r\n", c->plan->name);
+        add_part(k, "USER %s\r\n", client_user(c));
         issue(c, k);
         k = new_command(c, C_LOGIN);
         add_part(k, "PASS %s\r\n", password);

@@ -16,6 +16,7 @@ struct pending {
     int64_t due_ms;
     enum message_type type; /* of the answer */
     struct slot *slot;
+    bool other; /* which of its two users is asked for */
 };
 
 struct model {
@@ -151,8 +152,11 @@ static int64_t after(unsigned ms)
 /* Some sessions have to end for somebody else's reason. */
 static void revoke_later(struct model *h, uint64_t id)
 {
-    if (revokes && random_chance(100))
-        keep_pending(h, (struct pending){ id, after(0), MSG_REVOKE, NULL });
+    if (revokes && random_chance(300))
+        keep_pending(h, (struct pending){ .id = id,
+                                          .due_ms = after(random_below(2) == 0 ? 0 : random_below(30000)),
+                                          .type = MSG_REVOKE,
+                                          .slot = NULL });
 }
 
 static void take_auth(void *model, struct message *m)
@@ -163,7 +167,11 @@ static void take_auth(void *model, struct message *m)
     case MSG_ASK:
         s = slot_by_name(m->ask.name);
         if (!has(h, m->id) && !is_pending(h, m->id))
-            keep_pending(h, (struct pending){ m->id, after(s != NULL ? s->plan.auth_ms : 1), MSG_VERDICT, s });
+            keep_pending(h, (struct pending){ .id = m->id,
+                                              .due_ms = after(s != NULL ? s->plan.auth_ms : 1),
+                                              .type = MSG_VERDICT,
+                                              .slot = s,
+                                              .other = m->ask.name.at[0] == 'v' });
         break;
     case MSG_CANCEL:
     case MSG_SESSION_GONE:
@@ -190,7 +198,8 @@ static void take_hold(struct model *h, const struct message *m)
     struct slot *s = slot_of_id(m->id);
     count(h, m->id);
     if (m->hold.reqid != 0)
-        keep_pending(h, (struct pending){ m->id, after(random_below(100)), MSG_IPSEC_GUARDED, s });
+        keep_pending(h, (struct pending){
+                            .id = m->id, .due_ms = after(random_below(100)), .type = MSG_IPSEC_GUARDED, .slot = s });
 }
 
 static void take_backends(void *model, struct message *m)
@@ -202,7 +211,9 @@ static void take_backends(void *model, struct message *m)
         s = slot_by_name(m->dial.mailbox);
         SIM_REQUIRE(s == NULL || span_eq(m->dial.site, span_of(site_facts[s->plan.site].name)));
         if (!has(h, m->id) && !is_pending(h, m->id))
-            keep_pending(h, (struct pending){ m->id, after(s != NULL ? s->plan.dial_ms : 1), MSG_DIALED, s });
+            keep_pending(
+                h, (struct pending){
+                       .id = m->id, .due_ms = after(s != NULL ? s->plan.dial_ms : 1), .type = MSG_DIALED, .slot = s });
         break;
     case MSG_SPARE_READY:
     case MSG_SPARE_GONE:
@@ -210,7 +221,10 @@ static void take_backends(void *model, struct message *m)
             spares_hear(m);
         break;
     case MSG_IPSEC_CONFIRM:
-        keep_pending(h, (struct pending){ m->id, after(random_below(50)), MSG_IPSEC_CONFIRMED, slot_of_id(m->id) });
+        keep_pending(h, (struct pending){ .id = m->id,
+                                          .due_ms = after(random_below(50)),
+                                          .type = MSG_IPSEC_CONFIRMED,
+                                          .slot = slot_of_id(m->id) });
         break;
     case MSG_CANCEL:
         forget_pending(h, m->id);
@@ -244,11 +258,12 @@ static void answer_ask(struct model *h, const struct pending *p)
         *v = (struct msg_verdict){ .status = VERDICT_REFUSED, .why = SPAN("unknown") };
     else {
         const struct plan *plan = &p->slot->plan;
-        int n = snprintf(mailbox, sizeof mailbox, "%s@sim", plan->name);
+        const char *name = p->other ? plan->other : plan->name;
+        int n = snprintf(mailbox, sizeof mailbox, "%s@sim", name);
         *v = (struct msg_verdict){ .status = plan->verdict,
                                    .mailbox = span_bytes(mailbox, (size_t)n),
                                    .site = span_of(site_facts[plan->site].name),
-                                   .store_name = span_of(plan->name),
+                                   .store_name = span_of(name),
                                    .user_full = plan->full,
                                    .sessions_max = 3,
                                    .why = SPAN("ok") };

@@ -28,7 +28,7 @@ static const char config_text[] =
     "          { name = \"sealed\"; security = \"ipsec\"; ipsec = { reqid = 7; };\n"
     "            backends = ( { host = \"10.0.0.1\"; } ); } );\n"
     "directory = { path = \"/nowhere\"; };\n"
-    "limits = { connections_per_address = 16; held_bytes = 8192; errors = 1000; };\n";
+    "limits = { connections_per_address = 16; site_login_timeout_s = 20; held_bytes = 8192; errors = 1000; };\n";
 
 const struct port_fact port_facts[] = {
     {IMAP,  true,  false, false, false},

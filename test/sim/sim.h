@@ -161,14 +161,16 @@ struct plan {
     uint8_t verdict;                          /* enum verdict_status; VERDICT_STATUSES: never */
     uint8_t dialed;                           /* enum dial_status; DIAL_STATUSES: never */
     unsigned auth_ms, dial_ms;
-    unsigned commands; /* after the login */
-    size_t largest;    /* octets of a literal */
-    bool injects;      /* bytes behind STARTTLS */
-    bool confirm;      /* IPsec: its link is good */
-    bool full;         /* too many sessions of this user */
-    char name[24], password[40], wrong[40];
-    size_t form_n[5];     /* lengths of these and of those below */
-    char encoded[3][120]; /* PLAIN, in base64: right, wrong; of the password alone */
+    unsigned commands;        /* after the login */
+    size_t largest;           /* octets of a literal */
+    bool injects;             /* bytes behind STARTTLS */
+    bool confirm;             /* IPsec: its link is good */
+    bool full;                /* too many sessions of this user */
+    bool crosses;             /* an answer comes when the time for the login is over */
+    char name[24], other[24]; /* who signs in at first, and who after that has failed */
+    char password[40], wrong[40];
+    size_t form_n[6];     /* lengths of these and of those below */
+    char encoded[4][120]; /* PLAIN, in base64: right, wrong; the right password alone; PLAIN of the other */
 };
 
 struct client;
@@ -180,11 +182,12 @@ void client_judge(const struct client *c,
                   const struct store *s); /* after its end; s: of the login that succeeded, or NULL */
 void client_free(struct client **c);
 const struct buf *client_up_log(const struct client *c);
+const char *client_user(const struct client *c); /* who signs in at the moment */
 
-struct store *store_new(const struct plan *p, struct link *l);
+struct store *store_new(const struct plan *p, struct link *l, const char *user); /* NULL: for nobody yet */
 bool store_acts(struct store *s);
-void store_adopt(struct store *s, const struct plan *p); /* it serves that session from now on */
-bool store_is_silent(const struct store *s);             /* it has failed already */
+void store_adopt(struct store *s, const struct plan *p, const char *user); /* it serves that session from now on */
+bool store_is_silent(const struct store *s);                               /* it has failed already */
 bool store_is_over(const struct store *s);
 bool store_let_in(const struct store *s);
 const struct buf *store_down_log(const struct store *s);

@@ -93,7 +93,7 @@ bool spares_order(struct message *m)
     unsigned slot = SLOTS + (unsigned)(one - spares);
     *one = (struct spare){ .used = true, .id = ++last_id, .link = link_new(true, slot) };
     draw(one, site, protocol);
-    one->store = store_new(&one->plan, one->link);
+    one->store = store_new(&one->plan, one->link, NULL);
     *m = (struct message){ .type = MSG_SPARE, .id = one->id, .fds = { one->link->fd }, .n_fds = 1 };
     m->spare = (struct msg_spare){
         .protocol = protocol,
@@ -150,7 +150,7 @@ uint64_t spares_give(struct slot *s)
         s->plan.clean = s->plan.clean && !store_is_silent(one->store) && one->plan.store_fault != FAULT_GARBAGE;
         one->link->may_be_clear = !site_facts[s->plan.site].tls && !site_facts[s->plan.site].starttls;
         conn_moves(one->link, slot);
-        store_adopt(one->store, &s->plan);
+        store_adopt(one->store, &s->plan, client_user(s->client));
         s->site_link = one->link;
         s->store = one->store;
         uint64_t id = one->id;

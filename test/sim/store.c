@@ -22,6 +22,7 @@ struct store {
     bool starts_tls, awaits_response, listed, leaving, said_end, let_in;
     struct imap_reader reader;
     char user[40];
+    const char *awaited; /* whose login it was dialled for */
     struct buf in, out;
     struct buf down_log; /* what it said in the session */
     struct buf safe;     /* places in it where a line is complete, as size_t */
@@ -31,12 +32,13 @@ struct store {
     bool in_literal_line;
 };
 
-struct store *store_new(const struct plan *p, struct link *l)
+struct store *store_new(const struct plan *p, struct link *l, const char *user)
 {
     struct store *s = calloc(1, sizeof *s);
     SIM_REQUIRE(s != NULL);
     *s = (struct store){ .plan = p, .link = l, .phase = site_facts[p->site].tls ? ST_TLS : ST_GREET };
     s->fault_at = p->store_fault_at;
+    s->awaited = user;
     s->lists_in_greeting = random_below(2) == 0;
     s->initial_response = random_below(2) == 0;
     s->literal_plus = random_below(2) == 0;
@@ -65,8 +67,9 @@ void store_free(struct store **pointer)
     free(s);
 }
 
-void store_adopt(struct store *s, const struct plan *p)
+void store_adopt(struct store *s, const struct plan *p, const char *user)
 {
+    s->awaited = user;
     s->plan = p;
     s->fault_at = s->steps + p->store_fault_at;
 }
@@ -159,7 +162,7 @@ static bool judge(struct store *s, struct span user, struct span password)
 {
     const struct plan *p = s->plan;
     SIM_REQUIRE(s->link->peer_tls || s->link->may_be_clear);
-    SIM_REQUIRE(span_eq(user, span_of(p->name)));
+    SIM_REQUIRE(span_eq(user, span_of(s->awaited)));
     bool right = span_eq(password, span_of(p->password));
     SIM_REQUIRE(right || span_eq(password, span_of(p->wrong)) || p->client_fault == FAULT_GARBAGE);
     return right;

@@ -7,7 +7,13 @@
 #include "proxy/wire/sasl.h"
 #include "test/sim/sim.h"
 
-enum { LARGE = 20000, SMALL = 300, STEPS_MOST = 2000000, HOURS_MOST = 48 };
+enum {
+    LOGIN_MS = 20000 /* site_login_timeout_s of house.c */,
+    LARGE = 20000,
+    SMALL = 300,
+    STEPS_MOST = 2000000,
+    HOURS_MOST = 48
+};
 
 struct slot slots[SLOTS];
 struct totals totals;
@@ -17,12 +23,12 @@ static unsigned to_open, next_user;
 
 /* ---- plans ---- */
 
-static void encode(const struct plan *p, const char *password, char *to)
+static void encode(const struct plan *p, const char *name, const char *password, char *to)
 {
     struct buf message, text;
     buf_init(&message, 200);
     buf_init(&text, 200);
-    SIM_REQUIRE(sasl_plain_write(&message, SPAN_NONE, span_of(p->name), span_of(password)));
+    SIM_REQUIRE(sasl_plain_write(&message, SPAN_NONE, span_of(name), span_of(password)));
     SIM_REQUIRE(base64_encode(buf_span(&message), &text) && text.n < sizeof p->encoded[0]);
     memcpy(to, text.at, text.n);
     buf_fini(&message);
@@ -34,17 +40,19 @@ static void draw_words(struct plan *p)
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 %{}+";
     struct buf text;
     snprintf(p->name, sizeof p->name, "u%u", p->user);
+    snprintf(p->other, sizeof p->other, "v%u", p->user);
     random_text(p->password, 9 + random_below(25), letters);
     random_text(p->wrong, 9 + random_below(25), letters);
     p->password[0] = 'p';
     p->wrong[0] = 'w';
-    encode(p, p->password, p->encoded[0]);
-    encode(p, p->wrong, p->encoded[1]);
+    encode(p, p->name, p->password, p->encoded[0]);
+    encode(p, p->name, p->wrong, p->encoded[1]);
+    encode(p, p->other, p->password, p->encoded[3]);
     buf_init(&text, 200);
     SIM_REQUIRE(base64_encode(span_of(p->password), &text));
     memcpy(p->encoded[2], text.at, text.n);
     buf_fini(&text);
-    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2] };
+    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2], p->encoded[3] };
     for (size_t i = 0; i < COUNT_OF(forms); i++)
         p->form_n[i] = strlen(forms[i]);
 }
@@ -55,7 +63,7 @@ static void draw_faults(struct plan *p)
                                         VERDICT_UNAVAILABLE, VERDICT_ADDRESS_FULL, VERDICT_STATUSES };
     static const uint8_t dials[] = { DIAL_UNREACHABLE, DIAL_UNREACHABLE, DIAL_NO_SITE, DIAL_LOOP, DIAL_STATUSES };
     p->confirm = true;
-    if (random_chance(120)) {
+    if (random_chance(disturbed ? 300 : 120)) {
         p->client_fault = (enum sim_fault)(1 + random_below(FAULT_CERTIFICATE - 1));
         p->client_fault_at = random_below(random_below(2) == 0 ? 12 : 80);
     }
@@ -70,9 +78,12 @@ static void draw_faults(struct plan *p)
     if (random_chance(20))
         p->confirm = false;
     p->full = random_chance(20);
+    p->crosses = random_chance(40); /* the answer comes in the moment in which nobody waits any more */
+    if (p->crosses)
+        *(random_below(2) == 0 ? &p->auth_ms : &p->dial_ms) = LOGIN_MS - p->auth_ms;
     p->injects = p->starttls && random_chance(20);
     p->clean = !disturbed && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO && p->verdict == VERDICT_OK &&
-               p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full;
+               p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full && !p->crosses;
 }
 
 static void draw_plan(struct plan *p)
@@ -88,7 +99,7 @@ static void draw_plan(struct plan *p)
     p->auth_ms = random_below(3) == 0 ? random_below(300) : 0;
     p->dial_ms = random_below(3) == 0 ? random_below(300) : 0;
     p->commands = random_below(6);
-    p->largest = random_chance(50) ? LARGE : SMALL;
+    p->largest = random_chance(disturbed ? 300 : 50) ? LARGE : SMALL;
     draw_words(p);
     draw_faults(p);
 }
@@ -100,7 +111,7 @@ const struct plan *plan_of(unsigned slot)
 
 bool secret_is_in(const struct plan *p, struct span bytes)
 {
-    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2] };
+    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2], p->encoded[3] };
     for (size_t i = 0; i < COUNT_OF(forms); i++)
         if (bytes.n >= p->form_n[i] && memmem(bytes.at, bytes.n, forms[i], p->form_n[i]) != NULL)
             return true;
@@ -114,7 +125,8 @@ struct slot *slot_by_name(struct span name)
     ptrdiff_t at = span_find(name, '@');
     struct span user = at < 0 ? name : span_first(name, (size_t)at);
     for (size_t i = 0; i < SLOTS; i++)
-        if (slots[i].used && span_eq(user, span_of(slots[i].plan.name)))
+        if (slots[i].used &&
+            (span_eq(user, span_of(slots[i].plan.name)) || span_eq(user, span_of(slots[i].plan.other))))
             return &slots[i];
     return NULL;
 }
@@ -136,7 +148,7 @@ struct link *slot_dial(struct slot *s)
     s->site_link->must_guard = s->site_link->guarded = site->ipsec;
     if (s->plan.largest == LARGE)
         link_widen(s->site_link);
-    s->store = store_new(&s->plan, s->site_link);
+    s->store = store_new(&s->plan, s->site_link, client_user(s->client));
     return s->site_link;
 }
 
