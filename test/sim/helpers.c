@@ -1,15 +1,13 @@
-/* Main, auth and backends as the front sees them: they answer as each session's plan says, after the time that it says,
+/* Auth and backends as the front sees them: they answer as each session's plan says, after the time that it says,
  * die with questions open, come back and are replaced. What they count must be what lives. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "proxy/base/pack.h"
 #include "proxy/front/process.h"
 #include "proxy/net/loop.h"
 #include "test/sim/sim.h"
 
-enum { MODELS_MAX = 16, IDS_MAX = 64, DEATHS_A_WORLD = 3 };
-enum { AUTH, BACKENDS, KINDS };
+enum { MODELS_MAX = 16, IDS_MAX = 64, DEATHS_A_WORLD = 3, AUTH = 0, BACKENDS, KINDS };
 
 struct pending {
     uint64_t id;
@@ -34,7 +32,6 @@ static struct model *now[KINDS]; /* NULL: dead */
 static int64_t birth_ms[KINDS], event_ms;
 static unsigned events_left;
 static bool settled, revokes;
-static struct channel *main_channel;
 
 /* ---- what is counted ---- */
 
@@ -61,8 +58,9 @@ static void uncount(struct model *h, uint64_t id)
             h->ids[i--] = h->ids[--h->n];
 }
 
-static void forget_pending(struct model *h, uint64_t id)
+static void forget(struct model *h, uint64_t id)
 {
+    uncount(h, id);
     for (size_t i = 0; i < h->n_pending; i++)
         if (h->pending[i].id == id)
             h->pending[i--] = h->pending[--h->n_pending];
@@ -92,7 +90,7 @@ static bool is_settled(unsigned kind)
 {
     const struct helper *h = kind == AUTH ? &front.auth : &front.backends;
     return now[kind] != NULL && h->before == NULL && h->now != NULL && now[kind]->held &&
-           channel_is_quiet(now[kind]->channel) && channel_is_quiet(main_channel);
+           channel_is_quiet(now[kind]->channel) && main_is_quiet();
 }
 
 void helpers_require_equal(void)
@@ -152,11 +150,9 @@ static int64_t after(unsigned ms)
 /* Some sessions have to end for somebody else's reason. */
 static void revoke_later(struct model *h, uint64_t id)
 {
+    int64_t due_ms = after(random_below(2) == 0 ? 0 : random_below(30000));
     if (revokes && random_chance(300))
-        keep_pending(h, (struct pending){ .id = id,
-                                          .due_ms = after(random_below(2) == 0 ? 0 : random_below(30000)),
-                                          .type = MSG_REVOKE,
-                                          .slot = NULL });
+        keep_pending(h, (struct pending){ .id = id, .due_ms = due_ms, .type = MSG_REVOKE });
 }
 
 static void take_auth(void *model, struct message *m)
@@ -175,8 +171,7 @@ static void take_auth(void *model, struct message *m)
         break;
     case MSG_CANCEL:
     case MSG_SESSION_GONE:
-        forget_pending(h, m->id);
-        uncount(h, m->id);
+        forget(h, m->id);
         break;
     case MSG_HOLD:
         count(h, m->id);
@@ -227,8 +222,7 @@ static void take_backends(void *model, struct message *m)
                                           .slot = slot_of_id(m->id) });
         break;
     case MSG_CANCEL:
-        forget_pending(h, m->id);
-        uncount(h, m->id);
+        forget(h, m->id);
         break;
     case MSG_DIAL_OUTCOME:
         if (m->dial_outcome.stage == STAGE_GONE || m->dial_outcome.fault != FAULT_NONE)
@@ -385,7 +379,7 @@ static void born(unsigned kind)
         channel_say(h->channel, &(struct message){ .type = MSG_MARK_KEY, .mark_key.key = SPAN("0123456789abcdef") });
     struct message m = { .type = MSG_CHANNEL, .n_fds = 1, .fds = { channel_front_end(h->channel) } };
     m.channel.to = kind == AUTH ? ROLE_AUTH : ROLE_BACKENDS;
-    channel_say(main_channel, &m);
+    main_says(&m);
 }
 
 static void die(unsigned kind)
@@ -503,44 +497,4 @@ int64_t helpers_next(void)
             next = due > loop_now_ms() && due < next ? due : next;
         }
     return next <= loop_now_ms() ? loop_now_ms() + 1 : next;
-}
-
-/* ---- main ---- */
-
-static void take_main(void *model UNUSED, struct message *m)
-{
-    SIM_REQUIRE(m->type == MSG_READY || m->type == MSG_CONTROLLED);
-}
-
-static void main_let_go(void *model UNUSED)
-{
-    SIM_REQUIRE(!"the front has let go of main");
-}
-
-int main_begin(void)
-{
-    main_channel = channel_new(take_main, main_let_go, &main_channel);
-    return channel_front_end(main_channel);
-}
-
-void main_listen(void)
-{
-    unsigned index[2] = { 0, 0 };
-    for (size_t i = 0; i < n_port_facts; i++) {
-        unsigned protocol = port_facts[i].protocol;
-        struct message m = { .type = MSG_LISTEN, .n_fds = 1, .fds = { channel_fd(&main_channel) } };
-        m.listen = (struct msg_listen){ .socket = i, .listener = (uint64_t)protocol << 16 | index[protocol]++ };
-        channel_say(main_channel, &m);
-    }
-}
-
-void main_kick(void)
-{
-    char room[200];
-    struct buf words = { .at = room, .room = sizeof room, .max = sizeof room };
-    struct message m = { .type = MSG_CONTROL, .id = 1 };
-    SIM_REQUIRE(pack_string(&words, SPAN("kick")) &&
-                pack_string(&words, random_below(2) ? SPAN("all=1") : SPAN("spread=5")));
-    m.control.words = buf_span(&words);
-    channel_say(main_channel, &m);
 }

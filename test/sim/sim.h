@@ -11,10 +11,10 @@
  *   conn.c     conn.h on links
  *   channel.c  ipc.h on queues
  *   stubs.c    listeners, TLS contexts, hashes
- *   client.c   mail programs
- *   store.c    mail stores
+ *   client.c   mail programs: what they hear; client_commands.c  what they say
+ *   store.c    mail stores up to the login; store_session.c  after it
  *   spares.c   connections that stand ready
- *   helpers.c  main, auth and backends
+ *   helpers.c  auth and backends; supervisor.c  main
  *   world.c    the schedule and the invariants
  *   house.c    the configuration
  *   main.c     the command line */
@@ -126,9 +126,16 @@ bool channel_is_quiet(const struct channel *c);
 bool channels_move(void); /* one message of one channel; false: nothing moves */
 size_t channels_alive(void);
 
+/* ---- supervisor.c ---- */
+
+int main_begin(void); /* its channel, once a process: the front's end */
+void main_says(const struct message *m);
+bool main_is_quiet(void);
+void main_listen(void);
+void main_kick(void);
+
 /* ---- helpers.c ---- */
 
-int main_begin(void); /* main's channel, once a process: the front's end */
 void helpers_start_world(bool disturbed);
 void helpers_end_world(void);
 bool helpers_act(void); /* answers that are due, deaths, births; false: nothing was due */
@@ -137,8 +144,6 @@ void helpers_require_equal(void);                                          /* wh
 void helpers_front_hears(const struct message *m, const struct ipc *from); /* before it does; NULL: of a death */
 void helpers_forget(const struct slot *s);
 void helpers_settle(void); /* no more disturbances */
-void main_listen(void);
-void main_kick(void);
 
 /* ---- the secret of a session, in all its forms ---- */
 

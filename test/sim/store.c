@@ -5,32 +5,11 @@
 #include <stdlib.h>
 
 #include "config/config.h"
-#include "proxy/wire/imap_command.h"
 #include "proxy/wire/pop3.h"
 #include "proxy/wire/sasl.h"
-#include "test/sim/sim.h"
+#include "test/sim/store_inside.h"
 
-enum { LOG_MAX = 1 << 20, NOISES = 16, LARGEST = 100000, SASL_LINE = 16384 };
-enum store_phase { ST_TLS, ST_GREET, ST_LOGIN, ST_LIST, ST_SESSION, ST_SILENT, ST_OVER };
-
-struct store {
-    const struct plan *plan;
-    struct link *link;
-    enum store_phase phase;
-    unsigned steps, fault_at, noises;
-    bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
-    bool starts_tls, awaits_response, listed, leaving, said_end, let_in;
-    struct imap_reader reader;
-    char user[40];
-    const char *awaited; /* whose login it was dialled for */
-    struct buf in, out;
-    struct buf down_log; /* what it said in the session */
-    struct buf safe;     /* places in it where a line is complete, as size_t */
-    size_t up_got;
-    uint64_t literal; /* of the client's command: octets to come */
-    char tag[16];
-    bool in_literal_line;
-};
+enum { NOISES = 16, SASL_LINE = 16384 };
 
 struct store *store_new(const struct plan *p, struct link *l, const char *user)
 {
@@ -111,26 +90,24 @@ size_t store_safe_before(const struct store *s, size_t at)
 
 /* ---- saying ---- */
 
-static void say(struct store *s, struct span text)
+void store_says(struct store *s, struct span text)
 {
     SIM_REQUIRE(buf_add(&s->out, text));
     if (s->phase == ST_SESSION)
         SIM_REQUIRE(buf_add(&s->down_log, text));
 }
 
-static void say_line(struct store *s, const char *format, ...) PRINTF_LIKE(2, 3);
-static void say_line(struct store *s, const char *format, ...)
+void store_says_line(struct store *s, const char *format, ...)
 {
     char line[512];
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    say(s, span_bytes(line, (size_t)n));
+    store_says(s, span_bytes(line, (size_t)n));
 }
 
-/* A line is complete: here one of somebody else would do no harm. */
-static void answered(struct store *s)
+void store_answered(struct store *s)
 {
     SIM_REQUIRE(buf_add(&s->safe, span_bytes(&s->down_log.n, sizeof s->down_log.n)));
 }
@@ -148,10 +125,10 @@ static void begin_session(struct store *s)
 {
     s->phase = ST_SESSION;
     s->let_in = true;
-    answered(s);
+    store_answered(s);
     if (s->plan->protocol == IMAP && random_below(3) == 0) {
-        say_line(s, "* 3 RECENT\r\n"); /* at once, and unasked */
-        answered(s);
+        store_says_line(s, "* 3 RECENT\r\n"); /* at once, and unasked */
+        store_answered(s);
     }
 }
 
@@ -171,15 +148,15 @@ static bool judge(struct store *s, struct span user, struct span password)
 static void answer_imap(struct store *s, struct span tag, bool right)
 {
     if (!right) {
-        say_line(s, "%.*s NO [AUTHENTICATIONFAILED] no\r\n", SPAN_ARG(tag));
+        store_says_line(s, "%.*s NO [AUTHENTICATIONFAILED] no\r\n", SPAN_ARG(tag));
         return;
     }
     if (s->lists_after) {
-        say_line(s, "%.*s OK [CAPABILITY %s] in\r\n", SPAN_ARG(tag), list_of(s));
+        store_says_line(s, "%.*s OK [CAPABILITY %s] in\r\n", SPAN_ARG(tag), list_of(s));
         begin_session(s);
         return;
     }
-    say_line(s, "%.*s OK in\r\n", SPAN_ARG(tag));
+    store_says_line(s, "%.*s OK in\r\n", SPAN_ARG(tag));
     s->phase = ST_LIST;
 }
 
@@ -194,7 +171,7 @@ static bool judge_response(struct store *s, struct span text)
     return right;
 }
 
-static void keep_tag(struct store *s, struct span tag)
+void store_keeps_tag(struct store *s, struct span tag)
 {
     SIM_REQUIRE(tag.n < sizeof s->tag);
     memset(s->tag, 0, sizeof s->tag);
@@ -211,15 +188,15 @@ static void do_imap(struct store *s, const struct imap_command *c)
 {
     switch (c->verb) {
     case IMAP_CAPABILITY:
-        say_line(s, "* CAPABILITY %s\r\n%.*s OK done\r\n", list_of(s), SPAN_ARG(c->tag));
+        store_says_line(s, "* CAPABILITY %s\r\n%.*s OK done\r\n", list_of(s), SPAN_ARG(c->tag));
         if (s->phase == ST_LIST)
             begin_session(s);
         break;
     case IMAP_ID:
-        say_line(s, "* ID NIL\r\n%.*s OK done\r\n", SPAN_ARG(c->tag));
+        store_says_line(s, "* ID NIL\r\n%.*s OK done\r\n", SPAN_ARG(c->tag));
         break;
     case IMAP_STARTTLS:
-        say_line(s, "%.*s OK begin\r\n", SPAN_ARG(c->tag));
+        store_says_line(s, "%.*s OK begin\r\n", SPAN_ARG(c->tag));
         start_tls(s);
         break;
     case IMAP_LOGIN:
@@ -227,17 +204,17 @@ static void do_imap(struct store *s, const struct imap_command *c)
         break;
     case IMAP_AUTHENTICATE:
         SIM_REQUIRE(s->plain);
-        keep_tag(s, c->tag);
+        store_keeps_tag(s, c->tag);
         if (c->n_words == 2)
             answer_imap(s, c->tag, judge_response(s, c->words[1]));
         else {
             s->awaits_response = true;
-            say_line(s, "+ \r\n");
+            store_says_line(s, "+ \r\n");
         }
         break;
     default:
         SIM_REQUIRE(c->verb == IMAP_NOOP || c->verb == IMAP_LOGOUT);
-        say_line(s, "%.*s OK done\r\n", SPAN_ARG(c->tag));
+        store_says_line(s, "%.*s OK done\r\n", SPAN_ARG(c->tag));
     }
 }
 
@@ -250,7 +227,7 @@ static bool read_imap(struct store *s)
     buf_take(&s->in, s->in.n - in.n);
     SIM_REQUIRE(got == IMAP_MORE || got == IMAP_GO_AHEAD || got == IMAP_COMMAND);
     if (got == IMAP_GO_AHEAD)
-        say_line(s, "+ go\r\n");
+        store_says_line(s, "+ go\r\n");
     if (got == IMAP_COMMAND)
         do_imap(s, &c);
     return got != IMAP_MORE;
@@ -259,9 +236,9 @@ static bool read_imap(struct store *s)
 static void answer_pop3(struct store *s, bool right)
 {
     if (!right)
-        say_line(s, "-ERR [AUTH] no\r\n");
+        store_says_line(s, "-ERR [AUTH] no\r\n");
     else {
-        say_line(s, "+OK in\r\n");
+        store_says_line(s, "+OK in\r\n");
         begin_session(s);
     }
 }
@@ -271,16 +248,16 @@ static void do_pop3(struct store *s, const struct pop3_command *c)
     struct span rest = c->argument, word;
     switch (c->verb) {
     case POP3_CAPA:
-        say_line(s, "+OK\r\nUIDL\r\n%s%s%s.\r\n", s->plain ? "SASL PLAIN\r\n" : "", s->plain ? "" : "USER\r\n",
-                 site_facts[s->plan->site].starttls && !s->link->peer_tls ? "STLS\r\n" : "");
+        store_says_line(s, "+OK\r\nUIDL\r\n%s%s%s.\r\n", s->plain ? "SASL PLAIN\r\n" : "", s->plain ? "" : "USER\r\n",
+                        site_facts[s->plan->site].starttls && !s->link->peer_tls ? "STLS\r\n" : "");
         break;
     case POP3_STLS:
-        say_line(s, "+OK begin\r\n");
+        store_says_line(s, "+OK begin\r\n");
         start_tls(s);
         break;
     case POP3_USER:
         snprintf(s->user, sizeof s->user, "%.*s", SPAN_ARG(c->argument));
-        say_line(s, "+OK\r\n");
+        store_says_line(s, "+OK\r\n");
         break;
     case POP3_PASS:
         answer_pop3(s, judge(s, span_of(s->user), c->argument));
@@ -291,15 +268,15 @@ static void do_pop3(struct store *s, const struct pop3_command *c)
             answer_pop3(s, judge_response(s, word));
         else {
             s->awaits_response = true;
-            say_line(s, "+ \r\n");
+            store_says_line(s, "+ \r\n");
         }
         break;
     default:
-        say_line(s, "-ERR what\r\n");
+        store_says_line(s, "-ERR what\r\n");
     }
 }
 
-static bool read_line(struct store *s, struct span *line, size_t *used)
+bool store_reads_line(struct store *s, struct span *line, size_t *used)
 {
     enum line_read got = line_read(buf_span(&s->in), LOG_MAX, line, used);
     SIM_REQUIRE(got != LINE_TOO_LONG);
@@ -311,7 +288,7 @@ static bool read_pop3(struct store *s)
     struct span line;
     struct pop3_command c;
     size_t used;
-    if (!read_line(s, &line, &used))
+    if (!store_reads_line(s, &line, &used))
         return false;
     SIM_REQUIRE(pop3_command_parse(line, &c));
     char *copy = span_copy(line); /* what it says may begin the session, whose bytes are behind */
@@ -326,7 +303,7 @@ static bool read_response(struct store *s)
 {
     struct span line;
     size_t used;
-    if (!read_line(s, &line, &used))
+    if (!store_reads_line(s, &line, &used))
         return false;
     s->awaits_response = false;
     bool right = judge_response(s, line);
@@ -338,135 +315,17 @@ static bool read_response(struct store *s)
     return true;
 }
 
-/* ---- the session: commands of client.c ---- */
-
-static void say_literal(struct store *s, size_t n)
-{
-    char piece[256];
-    for (size_t done = 0; done < n;) {
-        size_t some = n - done < sizeof piece - 1 ? n - done : sizeof piece - 1;
-        random_text(piece, some, "ab\r\n* BYE{}1+\xff");
-        say(s, span_bytes(piece, some));
-        done += some;
-    }
-}
-
-static void do_session_imap(struct store *s, struct span tag, struct span verb, size_t number)
-{
-    if (random_below(3) == 0) {
-        say_line(s, "* %u EXISTS\r\n", random_below(100));
-        answered(s);
-    }
-    if (span_eq(verb, SPAN("FETCH"))) {
-        say_line(s, "* 1 FETCH (BODY[] {%zu}\r\n", number);
-        say_literal(s, number);
-        say_line(s, ")\r\n");
-        answered(s);
-    }
-    s->leaving = span_eq(verb, SPAN("LOGOUT"));
-    if (s->leaving)
-        say_line(s, "* BYE so long\r\n");
-    say_line(s, "%.*s OK done\r\n", SPAN_ARG(tag));
-    answered(s);
-}
-
-static void do_session_pop3(struct store *s, struct span verb, size_t number)
-{
-    s->leaving = span_eq(verb, SPAN("QUIT"));
-    say_line(s, "+OK done\r\n");
-    if (span_eq(verb, SPAN("RETR"))) {
-        for (size_t n = 0; n < number; n += 60)
-            say_line(s, "%.*s\r\n", 58, "A line of a message that is as long as all the others are.");
-        say_line(s, ".\r\n");
-    }
-    answered(s);
-}
-
-/* "{12+}", "{12}": the client's literal follows. */
-static bool announces(struct store *s, struct span word, struct span tag)
-{
-    if (word.n < 3 || word.at[0] != '{' || word.at[word.n - 1] != '}')
-        return false;
-    bool waits = word.at[word.n - 2] != '+';
-    if (!span_number(span_bytes(word.at + 1, word.n - (waits ? 2 : 3)), LOG_MAX, &s->literal))
-        return false;
-    keep_tag(s, tag);
-    s->in_literal_line = true;
-    if (waits) {
-        say_line(s, "+ go\r\n");
-        answered(s);
-    }
-    return true;
-}
-
-/* What follows a literal: nothing, from a client that keeps to the rules. */
-static void end_literal_line(struct store *s, struct span line)
-{
-    s->in_literal_line = false;
-    SIM_REQUIRE(line.n == 0 || s->plan->client_fault == FAULT_GARBAGE);
-    do_session_imap(s, span_of(s->tag), SPAN("APPEND"), 0);
-}
-
-/* "tag APPEND x {12+}", "tag FETCH 500", "RETR 500". */
-static void do_session_line(struct store *s, struct span line)
-{
-    struct span rest = line, tag = SPAN_NONE, verb, word;
-    uint64_t number = 0;
-    bool imap = s->plan->protocol == IMAP;
-    if (s->in_literal_line) {
-        end_literal_line(s, line);
-        return;
-    }
-    if ((imap && !span_word(&rest, &tag)) || !span_word(&rest, &verb) || tag.n >= sizeof s->tag) {
-        SIM_REQUIRE(s->plan->client_fault == FAULT_GARBAGE);
-        say_line(s, imap ? "* BAD what\r\n" : "-ERR what\r\n");
-        answered(s);
-        return;
-    }
-    while (span_word(&rest, &word)) {
-        if (imap && announces(s, word, tag))
-            return;
-        if (!span_number(word, LARGEST, &number))
-            number = 0;
-    }
-    if (imap)
-        do_session_imap(s, tag, verb, number);
-    else
-        do_session_pop3(s, verb, number);
-}
-
-static bool read_session(struct store *s)
-{
-    struct span line;
-    size_t used;
-    if (s->in.n == 0 || s->leaving)
-        return false;
-    if (s->literal > 0) {
-        size_t n = s->literal < s->in.n ? s->literal : s->in.n;
-        s->literal -= n;
-        buf_take(&s->in, n);
-        return true;
-    }
-    if (!read_line(s, &line, &used))
-        return false;
-    char *copy = span_copy(line);
-    buf_take(&s->in, used);
-    do_session_line(s, span_bytes(copy, line.n));
-    free(copy);
-    return true;
-}
-
 /* ---- a step ---- */
 
 static void greet(struct store *s)
 {
     s->phase = ST_LOGIN;
     if (s->plan->protocol == POP3)
-        say_line(s, "+OK ready\r\n");
+        store_says_line(s, "+OK ready\r\n");
     else if (s->lists_in_greeting)
-        say_line(s, "* OK [CAPABILITY %s] ready\r\n", list_of(s));
+        store_says_line(s, "* OK [CAPABILITY %s] ready\r\n", list_of(s));
     else
-        say_line(s, "* OK ready\r\n");
+        store_says_line(s, "* OK ready\r\n");
 }
 
 static bool understand(struct store *s)
@@ -474,7 +333,7 @@ static bool understand(struct store *s)
     if (s->in.n == 0)
         return false;
     if (s->phase == ST_SESSION)
-        return read_session(s);
+        return store_reads_session(s);
     if (s->awaits_response)
         return read_response(s);
     return s->plan->protocol == IMAP ? read_imap(s) : read_pop3(s);
