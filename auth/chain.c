@@ -29,13 +29,27 @@ void judgement_fini(struct judgement *j)
     *j = (struct judgement){ 0 };
 }
 
+static void PRINTF_LIKE(3, 0) go_down(struct judgement *j, bool of_account, const char *format, va_list values)
+{
+    vsnprintf(j->detail, sizeof j->detail, format, values);
+    j->is = JUDGED_DOWN;
+    j->of_account = of_account;
+}
+
 void judgement_down(struct judgement *j, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    vsnprintf(j->detail, sizeof j->detail, format, values);
+    go_down(j, false, format, values);
     va_end(values);
-    j->is = JUDGED_DOWN;
+}
+
+void judgement_unclear(struct judgement *j, const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    go_down(j, true, format, values);
+    va_end(values);
 }
 
 /* ---- attempts ---- */
@@ -97,17 +111,34 @@ static bool is_last(const struct judging *q)
     return true;
 }
 
-static void log_change(const struct chain *c, struct verifier *v, const struct judgement *j)
+static void log_who(struct log_line *l, const struct chain *c, const struct verifier *v)
 {
-    bool down = j->is == JUDGED_DOWN, verifies = v != &c->directory;
+    if (v != &c->directory)
+        log_number(l, "number", v - c->verifiers + 1);
+    log_word(l, "driver", verifier_driver_names[v->config->driver]);
+}
+
+static void log_unclear(const struct judging *q, const struct verifier *v, const struct judgement *j)
+{
     struct log_line l;
+    log_begin(&l, LOG_WARNING, "account_unclear");
+    log_who(&l, q->chain, v);
+    log_text(&l, "user", span_of(q->attempt.login));
+    log_text(&l, "why", span_of(j->detail));
+    log_end(&l);
+}
+
+static void log_judgement(const struct judging *q, struct verifier *v, const struct judgement *j)
+{
+    bool unclear = j->is == JUDGED_DOWN && j->of_account, down = j->is == JUDGED_DOWN && !unclear;
+    struct log_line l;
+    if (unclear)
+        log_unclear(q, v, j);
     if (down == v->is_down)
         return;
     v->is_down = down;
-    log_begin(&l, down ? LOG_ERROR : LOG_INFO, verifies ? "verifier" : "directory");
-    if (verifies)
-        log_number(&l, "number", v - c->verifiers + 1);
-    log_word(&l, "driver", verifier_driver_names[v->config->driver]);
+    log_begin(&l, down ? LOG_ERROR : LOG_INFO, v != &q->chain->directory ? "verifier" : "directory");
+    log_who(&l, q->chain, v);
     log_word(&l, "state", down ? "down" : "up");
     if (down)
         log_text(&l, "why", span_of(j->detail));
@@ -126,7 +157,7 @@ static void on_judged(struct job *job)
         judging_free(&q);
         return;
     }
-    log_change(q->chain, asked, q->answer);
+    log_judgement(q, asked, q->answer);
     if (asked == &q->chain->directory || q->judgement.is != JUDGED_UNKNOWN) {
         look_further(q);
     } else {
@@ -180,7 +211,7 @@ static bool ask_directory(struct judging *q, struct span name)
         judgement_down(answer, "memory is short");
     else if (ask(q, directory, answer))
         return true;
-    log_change(q->chain, directory, answer);
+    log_judgement(q, directory, answer);
     return false;
 }
 
@@ -213,7 +244,7 @@ static void walk_on(struct judging *q)
         }
         if (ask(q, v, &q->judgement))
             return;
-        log_change(c, v, &q->judgement);
+        log_judgement(q, v, &q->judgement);
         if (q->judgement.is != JUDGED_UNKNOWN)
             break;
     }

@@ -47,7 +47,7 @@ static enum ldap_outcome take_entry(LDAP *ld, LDAPMessage *entry, const char *co
     ldap_lib.memfree(dn);
     if (good)
         return LDAP_DONE;
-    judgement_down(j, "memory is short, or an attribute is too long");
+    judgement_unclear(j, "memory is short, or an attribute is too long");
     return LDAP_FAILED;
 }
 
@@ -58,7 +58,7 @@ static enum ldap_outcome take_result(LDAP *ld, LDAPMessage *result, const char *
     if (entry == NULL)
         return LDAP_NONE;
     if (ldap_lib.next_entry(ld, entry) != NULL) {
-        judgement_down(j, "the filter finds more than one entry for one account");
+        judgement_unclear(j, "the filter finds more than one entry for one account");
         return LDAP_FAILED;
     }
     return take_entry(ld, entry, attributes, found, j);
@@ -86,7 +86,7 @@ static enum ldap_outcome take_answer(LDAP *ld, int code, LDAPMessage *result, co
     if (code == LDAP_SUCCESS)
         return take_result(ld, result, attributes, found, j);
     if (code == LDAP_SIZELIMIT_EXCEEDED)
-        judgement_down(j, "the filter finds more than one entry for one account");
+        judgement_unclear(j, "the filter finds more than one entry for one account");
     else if (code == LDAP_NO_SUCH_OBJECT)
         judgement_down(j, "the base is not there");
     else

@@ -148,10 +148,10 @@ void ldap_account_read(const struct verifier *v, enum protocol protocol, struct 
 {
     enum judged is = v->config->preset == PRESET_AD ? standing(f) : JUDGED_YES;
     if (is == JUDGED_DOWN)
-        judgement_down(j, "no userAccountControl or objectSid: may bind_dn read them?");
+        judgement_unclear(j, "no userAccountControl or objectSid: may bind_dn read them?");
     else if (!take_name(v, f, login, j) || !take_site(v, f, protocol, j) ||
              !keep(&j->store_name, value(f, ACCOUNT_USER)) || !take_options(f, j))
-        judgement_down(j, "an attribute of the account cannot be used");
+        judgement_unclear(j, "an attribute of the account cannot be used");
     else
         j->is = is;
 }

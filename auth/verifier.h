@@ -33,6 +33,7 @@ enum judged {
 /* What was said, and what is known of the account beside it: heap strings, NULL where nothing was said. */
 struct judgement {
     enum judged is;
+    bool of_account;        /* JUDGED_DOWN, for this account alone */
     char detail[128];       /* JUDGED_DOWN: why, for the log; no secret, no text from a client */
     char *name;             /* the account's own name, when it is not the one that was asked for */
     char *site;             /* where home is */
@@ -44,8 +45,9 @@ struct judgement {
 
 void judgement_fini(struct judgement *j); /* wipes; j is empty and usable again */
 
-/* A down one, with its detail. */
+/* A down one, with its detail. judgement_unclear: only what it says of this account is of no use; it is well itself. */
 void judgement_down(struct judgement *j, const char *format, ...) PRINTF_LIKE(2, 3);
+void judgement_unclear(struct judgement *j, const char *format, ...) PRINTF_LIKE(2, 3);
 
 struct verifier {
     const struct verifier_kind *kind;

@@ -73,12 +73,12 @@ static bool take_home(const struct verifier *v, const struct attempt *a, const s
     if (server.n == 0)
         return true;
     if (port.n > 0 && !span_number(port, 65535, &number)) {
-        judgement_down(j, "its Auth-Port is no port");
+        judgement_unclear(j, "its Auth-Port is no port");
         return false;
     }
     const char *site = verifier_site(v, server, a->protocol, (uint16_t)number);
     if (site == NULL) {
-        judgement_down(j, "its Auth-Server is at none of the sites");
+        judgement_unclear(j, "its Auth-Server is at none of the sites");
         return false;
     }
     return keep(&j->site, span_of(site));
@@ -108,7 +108,7 @@ void auth_http_read(const struct verifier *v, const struct attempt *a, const str
     else if (span_eq(status, SPAN("OK")))
         take_yes(v, a, answer, j);
     else if (code.n > 0 && code.at[0] == '4')
-        judgement_down(j, "it says that it is in trouble (Auth-Error-Code)");
+        judgement_unclear(j, "it says that it is in trouble (Auth-Error-Code)");
     else
         j->is = JUDGED_NO;
 }

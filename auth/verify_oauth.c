@@ -144,7 +144,7 @@ static void take_object(const struct verifier *v, const struct attempt *a, const
     else if (active->type == JSON_FALSE || !is_in_time(answer) || !has_scope(v, answer) || !has_audience(v, answer))
         j->is = JUDGED_NO;
     else if (claim.n == 0)
-        judgement_down(j, "its answer has no %s", v->config->name_claim);
+        judgement_unclear(j, "its answer has no %s", v->config->name_claim);
     else
         j->is = is_of_account(v, a, claim) ? JUDGED_YES : JUDGED_NO;
 }

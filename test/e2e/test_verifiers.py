@@ -146,7 +146,8 @@ def test_a_script_written_for_nginx(mastered, trust, authority, protocol, tls):
         assert headers["Auth-Login-Attempt"] == "1" and headers["Auth-SSL"] == "on" and headers["X-Auth-Key"] == "k3y"
         assert script.connections <= 2 < len(script.asked), "connections are kept"
         assert any("bert@demo.test" in line for line in mastered.store.logins())
-        assert instance.events("verifier", "driver=http", "state=down") and instance.events("verifier", "driver=http", "state=up")
+        assert instance.events("account_unclear", "driver=http", "user=carl@demo.test", "Auth-Server is at none of the sites")
+        assert not instance.events("verifier", "state=down"), "it is well"
         assert not instance.lines("secret") and not instance.lines("k3y")
     finally:
         script.close()
