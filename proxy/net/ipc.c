@@ -126,6 +126,12 @@ static bool is_sound(const struct packet *packet)
     return packet->n > 0;
 }
 
+/* A full channel and a passing lack of kernel memory look alike to us: later it may work. */
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR || error == ETOOMANYREFS;
+}
+
 static enum received receive(int fd, char *room, struct packet *p)
 {
     union {
@@ -140,7 +146,7 @@ static enum received receive(int fd, char *room, struct packet *p)
     /* ECONNRESET comes once, when the other end was closed with our packets unread, and before what it had sent itself:
      * its last words are still to be read. */
     if (n < 0)
-        return errno == EAGAIN || errno == EINTR || errno == ECONNRESET ? GOT_NOTHING : GOT_END;
+        return is_passing(errno) || errno == ECONNRESET ? GOT_NOTHING : GOT_END;
     p->n = (size_t)n;
     p->rest = span_bytes(room, p->n);
     bool too_many;
@@ -280,12 +286,6 @@ static bool enqueue(struct ipc *channel, struct span packet, const struct messag
     channel->n_queued++;
     watch_set(channel->watch, WATCH_READ | WATCH_WRITE);
     return true;
-}
-
-/* A full channel and a passing lack of kernel memory look alike to us: later it may work. */
-static bool is_passing(int error)
-{
-    return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EINTR || error == ETOOMANYREFS;
 }
 
 static void send_queued(struct ipc *channel)

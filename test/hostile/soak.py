@@ -32,7 +32,7 @@ class Soak:
         self.stage = HomewardStage(
             os.path.join(self.folder, "stage"), authority, [homeward.site(store) for store in self.stores.values()], DIRECTORY,
             {"log": {"level": "info"}, "run": {"workers": 2, "runtime_dir": "run"}, "limits": {
-                "login_timeout_s": 3, "site_login_timeout_s": 10, "greeting_timeout_ms": 5000, "check_interval_s": 10}}).start()
+                "login_timeout_s": 3, "site_login_timeout_s": 3, "greeting_timeout_ms": 3000, "check_interval_s": 10}}).start()
         self.front = self.stage.front
         self.roles, self.samples, self.wrong, self.faults = [], [], [], {}
         self.random = random.Random(self.seconds)
