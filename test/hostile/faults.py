@@ -193,7 +193,7 @@ CALL_FAULTS = [
     ("backends", "epoll_ctl", [errno.ENOMEM, errno.ENOSPC]),
     ("backends", "setsockopt", [errno.ENOBUFS]),
     ("backends", "sendmsg", [errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.EAGAIN]),
-    ("backends", "recvmsg", [errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.EMFILE]),
+    ("backends", "recvmsg", [errno.ENOBUFS, errno.ENOMEM, errno.EINTR]),
     ("auth", "sendmsg", [errno.ENOBUFS, errno.ENOMEM, errno.EINTR, errno.EAGAIN]),
     ("auth", "recvmsg", [errno.ENOBUFS, errno.ENOMEM, errno.EINTR]),
 ]

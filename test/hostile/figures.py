@@ -19,7 +19,7 @@ from hostile import wire
 from hostile.conftest import new_folder
 from hostile.stage import PASSWORD, HomewardStage, server_context, sign_in
 from hostile.stores import Store
-from hostile.test_tls import hello
+from hostile.wire import hello
 
 
 class Rig:
@@ -158,12 +158,6 @@ def slow():
         processes.wait_until("they are gone", 20, lambda: not any(rig.stage.gauges().values()))
         before = measure.own_kib(rig.front())
 
-        async def push(client):
-            try:
-                await asyncio.wait_for(client.send(b"m" * (1 << 30)), 15)
-            except TimeoutError:
-                pass
-
         async def all_push():
             clients = []
             for _ in range(SLOW_UP):
@@ -265,7 +259,8 @@ MARKED = 5000
 
 
 def is_own(received, line):
-    """Nothing but this line, over and over; the last may be cut."""
+    """Nothing but this line, over and over; the last may be cut. Behind it Homeward may say that the store was lost."""
+    received = received.partition(b"* BYE The connection")[0]
     return (line * (len(received) // len(line) + 1)).startswith(received)
 
 
@@ -278,8 +273,8 @@ def marked():
             async with asyncio.timeout(seconds):
                 async def talk():
                     while True:
-                        await end.send(line * dice.randrange(1, 200))
-                        await asyncio.sleep(dice.random() / 50)
+                        await end.send(line * dice.randrange(1, 100))
+                        await asyncio.sleep(dice.random() / 5)
 
                 async def listen():
                     while await end.more(60):
@@ -293,7 +288,7 @@ def marked():
         except (TimeoutError, OSError, ssl.SSLError, wire.Surprise):
             pass
         if not is_own(end.received[mark:], line):
-            wrong.append((name, end.received[mark:][-200:]))
+            wrong.append(name)
         dice.choice((end.close, end.reset, end.close))()
 
     async def store(double):

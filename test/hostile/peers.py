@@ -115,7 +115,7 @@ class Peer(Stage):
     def __init__(self, folder, authority):
         super().__init__(processes.new_folder(os.path.join(folder, self.name)), authority)
         self.chain, self.key = authority.leaf("mail")
-        self.made = []
+        self.made, self.first = [], set()
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -132,11 +132,14 @@ class Peer(Stage):
         self.made = [processes.Process(argv, os.path.join(self.folder, "output"), cwd=self.folder) for argv in self.commands()]
         listening = set(self.doors.values())
         processes.wait_until(f"{self.name} listens", 20, lambda: not any(map(ports.is_free, listening)))
+        self.first = set(self.pids())
         self.take_baseline()
         return self
 
     def pids(self):
-        return [pid for each in self.made for pid in each.members()]
+        """Those that were there at the start; what is born for one connection does not count."""
+        found = {pid for each in self.made for pid in each.members()}
+        return found & self.first if self.first else found
 
     def unwell(self):
         """Its first processes are there, and hold no more than then; fewer is no fault of others than Homeward."""

@@ -3,8 +3,7 @@ import errno
 
 import pytest
 
-from harness import homeward
-from . import conftest, faults
+from . import conftest, faults, matrix
 
 SOME = ("LOGIN, quoted", "AUTHENTICATE", "USER and PASS", "errors", "commands")
 CALLS = [("front", "accept4", errno.EMFILE), ("front", "accept4", errno.ENOBUFS), ("front", "recvmsg", errno.ENOBUFS), ("front", "recvmsg", errno.ENOMEM),
@@ -12,7 +11,7 @@ CALLS = [("front", "accept4", errno.EMFILE), ("front", "accept4", errno.ENOBUFS)
          ("front", "write", errno.EINTR), ("front", "write", errno.ENOBUFS), ("backends", "socket", errno.EMFILE), ("backends", "socket", errno.ENOMEM),
          ("backends", "connect", errno.ENOBUFS), ("backends", "recvmsg", errno.ENOMEM), ("auth", "recvmsg", errno.ENOBUFS), ("auth", "sendmsg", errno.EINTR)]
 
-if "asan" in homeward.BINARY:
+if matrix.SANITIZED:
     pytest.skip("a sanitizer's own allocator stands where the shim would", allow_module_level=True)
 
 

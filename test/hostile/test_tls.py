@@ -1,33 +1,18 @@
 """TLS clients that are not what they seem: names of every kind, handshakes half done by the hundred, renegotiation. What a good client
 may and may not negotiate is shown in test/e2e/test_tls.py."""
 import asyncio
-import ssl
 import subprocess
 import time
 
 import pytest
 
 from bench import measure
-from . import wire
+from . import matrix, wire
 from .stage import sign_in
+from .wire import hello
 
 NAMES = 5000
 HALF_DONE = 300
-
-
-def hello(context, name, instead=None):
-    """A ClientHello for the name, or for other bytes of that length in its place."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        pass
-    flight = outgoing.read()
-    if instead is not None:
-        assert flight.count(name.encode()) == 1 and len(instead) == len(name)
-        flight = flight.replace(name.encode(), instead)
-    return flight
 
 
 LONG = ".".join(["a" * 62] * 4)
@@ -71,7 +56,7 @@ def test_thousands_of_server_names_leave_no_memory_behind(stage):
     stage.run(many(NAMES))
     stage.check()
     for pid, rss in before.items():
-        assert measure.rss_kib(pid) < rss + 1024
+        assert matrix.SANITIZED or measure.rss_kib(pid) < rss + 1024  # a sanitizer keeps what is given back
 
 
 def test_handshakes_half_done_stand_in_nobodys_way_and_go_at_their_deadline(stage):

@@ -1,7 +1,7 @@
 """One end of a connection with everything in hand: segments, TLS records, stalls, half-closes, resets. Client or server.
 
 TLS is done in memory, so that what goes over the socket can be cut anywhere, and bytes can be put below it. Everything is asyncio on
-one thread: hundreds of these stall at the same time."""
+one thread: hundreds of these stall at the same time. Time limits are asyncio.timeout; wait_for of Python 3.11 may lose a cancellation."""
 import asyncio
 import socket
 import ssl
@@ -36,7 +36,8 @@ class Wire:
         """Below TLS. step: so many bytes a segment."""
         loop = asyncio.get_running_loop()
         for at in range(0, len(data), step or len(data) or 1):
-            await asyncio.wait_for(loop.sock_sendall(self.sock, data[at:at + (step or len(data))]), self.patience)
+            async with asyncio.timeout(self.patience):
+                await loop.sock_sendall(self.sock, data[at:at + (step or len(data))])
             if step:
                 await asyncio.sleep(0)
 
@@ -58,7 +59,8 @@ class Wire:
     async def _feed(self, patience):
         """Bytes of the socket; False at its end."""
         try:
-            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, 65536), patience)
+            async with asyncio.timeout(patience):
+                data = await asyncio.get_running_loop().sock_recv(self.sock, 65536)
         except TimeoutError:
             raise Surprise(f"nothing came for {patience:.1f} s; unread: {self.unread[:200]!r}") from None
         except OSError:
@@ -203,8 +205,24 @@ async def connect(port, source=None, patience=PATIENCE, receive_bytes=0):
     try:
         if source:
             sock.bind((source, 0))
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port)), patience)
+        async with asyncio.timeout(patience):
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
     except BaseException:
         sock.close()
         raise
     return Wire(sock, patience)
+
+
+def hello(context, name, instead=None):
+    """A ClientHello for the name, or for other bytes of that length in its place."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    flight = outgoing.read()
+    if instead is not None:
+        assert flight.count(name.encode()) == 1 and len(instead) == len(name)
+        flight = flight.replace(name.encode(), instead)
+    return flight
