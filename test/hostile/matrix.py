@@ -21,7 +21,8 @@ LOGIN_S, IDLE_S, SILENT_S, SITE_S = (6, 3, 3, 5) if SANITIZED else (3, 3, 2, 2)
 SETTINGS = {"limits": {"login_timeout_s": LOGIN_S, "site_silent_timeout_s": SILENT_S, "site_login_timeout_s": SITE_S, "check_interval_s": 0,
                        "failed_logins": 3, "errors": 5},
             "imap": {"idle_timeout_s": IDLE_S}, "pop3": {"idle_timeout_s": IDLE_S}}
-DEADLINE_S = LOGIN_S + SITE_S + IDLE_S + 2  # nothing outlives all of them together
+GRACE_S = 10  # in which a store may still answer a client that is leaving
+DEADLINE_S = LOGIN_S + SITE_S + IDLE_S + GRACE_S + 2  # nothing outlives all of them together
 AT_ONCE = 40 if SANITIZED else 90
 HELPER_STOPPED_S = LOGIN_S + 1.5
 GARBAGE = random.Random(11).randbytes(600).replace(b"\n", b"x") + b"\r\n"
@@ -283,7 +284,7 @@ class Cell:
         self.hurt = end
         try:
             await FAULTS[self.fault](end)
-        except (OSError, ssl.SSLError):
+        except (OSError, ssl.SSLError, ValueError):
             pass  # homeward ended it in the middle of the fault, which is its right
 
     async def outcome(self):

@@ -17,7 +17,7 @@ SERIOUS = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 # What is true of every throw-away certificate, and not of TLS: its chain, its age, that nobody can revoke it; and that names under
 # which the machine is not known have no CAA.
 OF_CERTIFICATES = re.compile(r"^cert_|^DNS_CAArecord|^overall_grade|^grade_cap")
-WEAK = re.compile(r"(?m)^.*(SSLv[23]|TLSv1\.[01])\s+enabled.*$|^.*\x1b\[31m.*$|^(Accepted|Preferred).*(CBC|RC4|3DES|NULL|EXP|ADH|AECDH).*$|^.*vulnerable to heartbleed.*$")
+WEAK = re.compile(r"(?m)^.*(SSLv[23]|TLSv1\.[01])\s+enabled.*$|^.*\x1b\[31m.*$|^(Accepted|Preferred).*(CBC|RC4|3DES|NULL|EXP|ADH|AECDH).*$|^.*(?<!not )vulnerable to heartbleed.*$")
 
 
 def arguments(door, port):

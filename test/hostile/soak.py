@@ -136,6 +136,7 @@ class Soak:
         after_warm = [sample for sample in self.samples if sample[0] >= self.warm_s]
         print(f"  faults: {self.faults}")
         print(f"  memory of all processes: {after_warm[0][1]} KiB after the warm-up, {after_warm[-1][1]} KiB at the end, {memory:+.0f} KiB/h")
+        print("  memory over time, KiB: " + ", ".join(str(after_warm[at * (len(after_warm) - 1) // 8][1]) for at in range(9)))
         warm, last = self.roles[len(self.roles) - len(after_warm)], self.roles[-1]
         print("  of these, KiB: " + ", ".join(f"{role} {warm[role]} and {last[role]}" for role in warm))
         print(f"  descriptors: {after_warm[0][2]} and {after_warm[-1][2]}, {files:+.1f}/h; gauges after the load: "

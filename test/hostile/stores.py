@@ -8,7 +8,7 @@ import socket
 import ssl
 
 from harness import ports
-from .wire import Surprise, Wire
+from .wire import Surprise, Wire, forget_and_close
 
 WRONG = b"wrong"  # a password with this in it is refused
 WORDS = re.compile(rb'"((?:[^"\\]|\\.)*)"|([^ "]+)', re.DOTALL)
@@ -226,7 +226,7 @@ class Store:
         self.visits, self.errors = [], []
 
     def close(self):
-        self.listener.close()
+        forget_and_close(self.listener)
         for task in self.tasks:
             task.cancel()
         for visit in self.visits:

@@ -18,6 +18,18 @@ class Ended(Surprise):
     """The other side has ended the connection."""
 
 
+def forget_and_close(sock):
+    """Whoever waits for it in the loop waits in vain from now on; its number may soon be another connection's."""
+    if sock.fileno() >= 0:
+        try:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(sock)
+            loop.remove_writer(sock)
+        except RuntimeError:
+            pass  # no loop runs any more
+        sock.close()
+
+
 class Wire:
     def __init__(self, sock, patience=PATIENCE):
         sock.setblocking(False)
@@ -185,15 +197,7 @@ class Wire:
         self.close()
 
     def close(self):
-        """Whoever waits for it here waits in vain from now on; the number may soon be another connection's."""
-        if self.sock.fileno() >= 0:
-            try:
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(self.sock)
-                loop.remove_writer(self.sock)
-            except RuntimeError:
-                pass  # no loop runs any more
-            self.sock.close()
+        forget_and_close(self.sock)
 
 
 async def connect(port, source=None, patience=PATIENCE, receive_bytes=0):
