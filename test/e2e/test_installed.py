@@ -51,6 +51,9 @@ def test_the_fail2ban_filter_counts_refusals_and_nothing_else(folder):
             '"proto":"pop3","peer":"192.0.2.9:99","tls":"TLSv1.3","mechanism":"USER","result":"refused","why":"unknown"}')
     bad = [LOGFMT.format(peer="192.0.2.8:1", result="unavailable"),
            LOGFMT.format(peer="192.0.2.8:1", result="ok").replace("login_failed", "login"),
+           # its owner may be who tries to sign in to an account that others guess at
+           LOGFMT.format(peer="192.0.2.8:1", result="refused why=throttled penalty_ms=24000"),
+           json.replace("192.0.2.9", "192.0.2.8").replace('"why":"unknown"', '"why":"throttled"'),
            # a client that calls itself what the filter looks for is not banned for it, and bans nobody else
            LOGFMT.format(peer="192.0.2.8:1", result="unavailable") +
            ' login="event=login_failed sid=58c9571797ee965e proto=imap peer=198.51.100.1:1 x"']
