@@ -149,9 +149,8 @@ static int64_t left_ms(const struct dial *d)
 
 static void grant(struct dial *d)
 {
-    struct dial_result result = {
-        .status = DIAL_OK, .member = d->member, .address = d->address, .fd = d->fd, .trial = d->trial
-    };
+    struct dial_result result = { .status = DIAL_OK, .member = d->member, .address = d->address, .fd = d->fd };
+    result.trial = d->trial;
     result.spare = spare_use(&d->spare);
     if (d->claim.place != NULL)
         places_grant(&d->claim, d->lease, d->member->key);
@@ -267,13 +266,14 @@ static void on_sa_late(struct dial *d)
 /* Connected, so something carried it: is that worth a password? False: not this member. */
 static bool is_protected(struct dial *d)
 {
+    if (d->rule.reqid == 0)
+        return true;
     struct ipsec_pair pair = ipsec_pair_of(d->fd, &d->address);
-    enum ipsec_verdict v = d->rule.reqid != 0 ? ipsec_report(d->order.site, &d->rule, &pair) : IPSEC_GOOD;
-    struct linger at_once = { .l_onoff = 1 };
+    enum ipsec_verdict v = ipsec_report(d->order.site, &d->rule, &pair);
     if (v == IPSEC_GOOD)
         return true;
     ipsec_count(d->order.site, IPSEC_REFUSED);
-    setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once); /* not a packet more than one RST */
+    setsockopt(d->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger)); /* one RST */
     close(d->fd);
     d->fd = -1;
     leave_member(d, ipsec_words[v], true);
