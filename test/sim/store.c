@@ -343,7 +343,7 @@ static void require_in_order(struct store *s, struct span bytes)
 {
     const struct buf *sent = client_up_log(slots[s->link->slot].client);
     SIM_REQUIRE(s->up_got + bytes.n <= sent->n);
-    SIM_REQUIRE(memcmp(sent->at + s->up_got, bytes.at, bytes.n) == 0);
+    SIM_REQUIRE(span_eq(span_first(span_after(buf_span(sent), s->up_got), bytes.n), bytes));
     s->up_got += bytes.n;
     totals.bytes += bytes.n;
 }
