@@ -1,5 +1,5 @@
 # Homeward: `make` builds build/homeward. `make check` runs unit and flow tests, `make asan` the same under ASan and
-# UBSan, `make sim` the simulator, `make lint` proves warnings (gcc and clang), layering and formatting. scripts/test does
+# UBSan, `make sim` the simulator, `make lint` proves warnings (gcc and clang), static analysis, layering and formatting. scripts/test does
 # all of it. `make fuzz` and `make coverage` are for when parsers change.
 #
 # A variant of the build lives in a folder of its own: `make BUILD=build/asan SANITIZE=address,undefined`.
@@ -226,12 +226,23 @@ install: all man
 # gcc's part of the warnings is the build itself.
 C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c test/e2e/*.c)
 ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
-lint: build-tests bench
+lint: build-tests bench analyze
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering
 	@$(MAKE) --no-print-directory man
 	@groff -man -ww -Tutf8 -z $(BUILD)/man/*.[1-8]
 	@clang-format --dry-run -Werror $(ALL_FILES)
+
+# Static analysis of the product, file by file: what has been found good is looked at again when its object is made anew.
+.PHONY: analyze
+ANALYZED = $(addprefix $(BUILD)/analyzed/,$(SOURCES) $(wildcard ctl/*.c))
+analyze: all $(ANALYZED)
+	@scripts/analyze whole $(BUILD)/analyzed/cppcheck $(filter -D%,$(ALL_CPPFLAGS))
+	@scripts/hardening $(BUILD)/homeward $(BUILD)/homewardctl
+
+$(BUILD)/analyzed/%.c: %.c $(BUILD)/%.o .clang-tidy scripts/analyze
+	@mkdir -p $(@D)
+	$(QUIET)scripts/analyze one $< $(ALL_CPPFLAGS) && touch $@
 
 format:
 	clang-format -i $(ALL_FILES)

@@ -83,8 +83,8 @@ static enum control_status route(const struct policy *policy, const struct penal
     bool goes = false;
     if (ask.name.n == 0 || (from.at != NULL && !addr_parse(from, 0, &ask.client)))
         return CONTROL_USAGE;
-    for (uint8_t p = 0; p < PROTOCOLS; p++) {
-        ask.protocol = p;
+    for (int p = 0; p < PROTOCOLS; p++) {
+        ask.protocol = (uint8_t)p;
         if (wanted.at != NULL && !span_eq(wanted, span_of(protocol_names[p])))
             continue;
         goes = write_route(policy, penalties, &ask, j) || goes;

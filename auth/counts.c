@@ -26,6 +26,7 @@ static uint64_t address_hash(const struct addr *client)
 {
     struct addr block = addr_block(client);
     unsigned char bytes[1 + sizeof block.bytes] = { block.family };
+    /* lint: addr_block gives all of it */
     memcpy(bytes + 1, block.bytes, sizeof block.bytes);
     return hash_keyed(span_bytes(bytes, sizeof bytes));
 }

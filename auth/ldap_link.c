@@ -119,8 +119,8 @@ bool ldap_open_library(struct verifier *v, struct buf *why)
     bool opened =
         s != NULL && library_open(HOMEWARD_LDAP_LIBRARY, symbols, COUNT_OF(symbols), &ldap_lib, why) && start_library();
     if (!opened || (trusted.n > 0 && !take_trust(s, trusted))) {
-        if (opened)
-            opened = buf_printf(why, "%s: libldap cannot use these CAs", ca);
+        bool told = !opened || buf_printf(why, "%s: libldap cannot use these CAs", ca);
+        (void)told; /* a full buf has told enough */
         free(s);
         return false;
     }

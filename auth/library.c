@@ -24,6 +24,7 @@ bool library_open(const char *file, const struct library_symbol *symbols, size_t
         void *found = dlsym(library, symbols[i].name);
         if (found == NULL)
             return say(why, file);
+        /* lint: it was set two lines above */
         memcpy((char *)table + symbols[i].at, &found, sizeof found);
     }
     return true;

@@ -115,6 +115,7 @@ static struct span next_field(struct span *rest)
 static struct span without_scheme(struct span hash)
 {
     ptrdiff_t end = span_find(hash, '}');
+    /* lint: where something is found there is something */
     bool is_crypt = end > 5 && hash.at[0] == '{' && span_eq_nocase(span_bytes(hash.at + end - 5, 5), SPAN("CRYPT"));
     return is_crypt ? span_after(hash, (size_t)end + 1) : hash;
 }

@@ -121,6 +121,7 @@ static uint64_t hash_of_block(const struct penalties *p, const struct addr *clie
 {
     struct addr block = addr_block(client);
     unsigned char bytes[1 + sizeof block.bytes] = { block.family };
+    /* lint: addr_block gives all of it */
     memcpy(bytes + 1, block.bytes, sizeof block.bytes);
     return hash_of(p, 'b', span_bytes(bytes, sizeof bytes));
 }

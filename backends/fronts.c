@@ -362,6 +362,7 @@ static bool on_hold(struct front *f, const struct message *m)
     if (v == NULL)
         return true; /* one mailbox may be in two places for a while: better than to end sessions */
     v->member = site != NULL ? site_member(site, hold->member) : NULL;
+    /* lint: has_place says that there is a site */
     bool placed = has_place && places_hold(&v->lease, site->number, hold->mailbox, hold->member, hold->signed_in != 0);
     if (hold->reqid != 0)
         take_link(v, site, hold);

@@ -53,8 +53,10 @@ static void PRINTF_LIKE(4, 0) say(struct report *r, bool warning, int line, cons
         r->lines = lines;
     if (lines == NULL || vasprintf(&text, format, values) < 0)
         r->short_of_memory = true;
-    else
-        r->lines[r->n++] = (struct report_line){ line, warning, r->n, text };
+    else {
+        r->lines[r->n] = (struct report_line){ line, warning, r->n, text };
+        r->n++;
+    }
 }
 
 void report_error(struct report *r, int line, const char *format, ...)

@@ -139,6 +139,7 @@ static void write_times(struct buf *to, const json_t *all)
     {
         sum += json_integer_value(value);
         if (strcmp(most, "more") != 0)
+            /* lint: the daemon writes numbers here, and the other word is looked at above */
             put(to, "homeward_login_duration_seconds_bucket{le=\"%g\"} %lld\n", atof(most) / 1000, sum);
     }
     put(to, "homeward_login_duration_seconds_bucket{le=\"+Inf\"} %lld\n", sum);

@@ -52,7 +52,7 @@ static void say(struct doctor *d, enum state state, const char *what, const char
     json_word(&j, "text", text);
     json_close(&j);
     json_end_line(&j);
-    fwrite(line.at, 1, line.n, stdout);
+    fwrite(line.at, 1, line.n, stdout); /* lint: who does not read it does not want it */
     buf_fini(&line);
 }
 
@@ -85,6 +85,7 @@ static void look_at_backlog(struct doctor *d)
     int backlog = 0;
     if (file == NULL)
         return;
+    /* lint: the kernel writes a number that fits */
     if (fscanf(file, "%d", &backlog) == 1)
         say(d, backlog >= BACKLOG_WANTED ? OK : LOOK, "backlog", "net.core.somaxconn = %d%s", backlog,
             backlog >= BACKLOG_WANTED ? "" : "; 4096 is what a storm of reconnects wants");

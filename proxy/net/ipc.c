@@ -195,7 +195,7 @@ static void read_packets(struct ipc *channel)
 {
     bool freed = false;
     bool *outer = channel->freed;
-    channel->freed = &freed;
+    channel->freed = &freed; /* lint: put back below, before this function returns */
     for (int i = 0; i < PACKETS_A_TURN && channel->dead == NULL; i++) {
         struct packet p;
         enum received got = receive(channel->fd, packet_in, &p);
@@ -243,6 +243,7 @@ static ssize_t send_packet(int fd, const char *packet, size_t n, const int *fds,
         header.msg_control = &control;
         header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
         struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+        /* lint: there is room for one, so there is a first */
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
         c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));

@@ -15,7 +15,7 @@ static size_t n_keys;
 
 void tls_ticket_keys(struct span packed)
 {
-    assert(sizeof(struct ticket_key) == TLS_TICKET_KEY);
+    static_assert(sizeof(struct ticket_key) == TLS_TICKET_KEY, "a key is packed as it is kept");
     explicit_bzero(keys, sizeof keys);
     n_keys = packed.n / TLS_TICKET_KEY < KEYS_MAX ? packed.n / TLS_TICKET_KEY : KEYS_MAX;
     if (n_keys > 0)

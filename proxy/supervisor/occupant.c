@@ -15,7 +15,7 @@ static bool is_in_the_way(const char *host, const struct addr *address)
     uint32_t words[4] = { 0 }, ours[4] = { 0 };
     size_t n = strlen(host) / 8;
     for (size_t i = 0; i < n; i++)
-        sscanf(host + i * 8, "%8x", &words[i]);
+        sscanf(host + i * 8, "%8x", &words[i]); /* lint: eight digits of hex, as the caller has made sure */
     memcpy(ours, address->bytes, sizeof ours);
     bool any = (words[0] | words[1] | words[2] | words[3]) == 0;
     bool same_family = (n == 1) == (address->family == AF_INET);
@@ -26,6 +26,7 @@ bool occupant_parse(const char *line, const struct addr *address, unsigned long 
 {
     char host[33];
     unsigned port, state;
+    /* lint: the kernel writes numbers that fit */
     return sscanf(line, "%*u: %32[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %lu", host, &port,
                   &state, inode) == 4 &&
            port == address->port && state == LISTENING && *inode != 0 && is_in_the_way(host, address);

@@ -24,7 +24,8 @@ struct settings *settings_new(const int fds[SETTINGS_PARTS])
         free(s);
         return NULL;
     }
-    *s = (struct settings){ .refs = 1, .number = ++number, .config = config };
+    number++;
+    *s = (struct settings){ .refs = 1, .number = number, .config = config };
     memcpy(s->fds, fds, sizeof s->fds);
     return s;
 }
