@@ -270,6 +270,7 @@ struct span inquiry_hears(struct inquiry *q, const struct judgement *said)
 /* The verifier may say where home is; of the mailbox of somebody else it says nothing. */
 static struct span told_site(const struct inquiry *q)
 {
+    /* lint: who is verified has been judged */
     return is_verified(q) && !q->is_delegate ? span_of(q->judged->site) : SPAN_NONE;
 }
 

@@ -35,6 +35,7 @@ static bool grow(struct buf *b, size_t room)
     if (at == NULL)
         return false;
     if (b->n > 0)
+        /* lint: where bytes are held there is memory */
         memcpy(at, b->at, b->n);
     if (b->secret && b->at != NULL)
         explicit_bzero(b->at, b->room);
