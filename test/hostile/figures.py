@@ -149,6 +149,7 @@ def slow():
     try:
         rig.load("login", count=100, sessions=4).result()
         before = measure.own_kib(rig.front())
+
         async def all_push():
             clients = []
             for _ in range(SLOW_UP):
@@ -168,8 +169,8 @@ def slow():
             return clients
         clients = rig.stage.run(all_push())
         up = (measure.own_kib(rig.front()) - before) / SLOW_UP
-        for client in clients:
-            client.close()
+        for end in clients + [visit.wire for visit in rig.scripted[0].visits]:
+            end.reset()
         processes.wait_until("they are gone", 20, lambda: rig.stage.run(asyncio.sleep(0.1)) or not any(rig.stage.gauges().values()))
         load = rig.load("download", sessions=SLOW, message_kib=1048576, rate_kib=4, timeout_s=120, settle_ms=0)
         load.wait_for("begin", 120)
