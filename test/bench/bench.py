@@ -77,7 +77,8 @@ def idle(bench, proxy):
     remembered of those is no part of a session."""
     proxy.stop()
     bench.start(proxy)
-    programs.Load(bench.folder, "login", proxy.port["imap"], count=bench.sessions, sessions=8, users=bench.sessions, resume=True).result(120)
+    programs.Load(bench.folder, "login", proxy.port["imap"], count=bench.sessions, sessions=8, users=bench.sessions,
+                  resume=True).result(120)
     before = measure.total(measure.pss_kib, proxy.pids())
     load = programs.Load(bench.folder, "idle", proxy.port["imap"], sessions=bench.sessions, users=bench.sessions)
     try:

@@ -27,7 +27,8 @@ class Series:
         else:
             with self.bench.on_all_cpus():
                 proxy.start()
-        programs.Load(self.bench.folder, "login", proxy.port["imap"], count=max(users, 200), sessions=8, users=users, resume=True).result(300)
+        programs.Load(self.bench.folder, "login", proxy.port["imap"], count=max(users, 200), sessions=8, users=users,
+                      resume=True).result(300)
         return proxy
 
     def tell(self, what, result, **figures):
@@ -64,8 +65,8 @@ def idle(series, sessions):
         load.kill()
         proxy.stop()
     each = "-" if before is None or during is None else f"{1.024 * (during - before) / sessions:.2f}"
-    series.tell(f"{sessions} idle sessions, {fronts_for(sessions)} fronts", result, kB_each=each, CPU_while_idle=f"{100 * busy:.1f} %",
-                logins_per_s=f"{load.events('ready')[0]['opened'] / max(load.events('ready')[0]['at_us'] / 1e6 - load.begun_s, 1e-3):.0f}")
+    series.tell(f"{sessions} idle sessions, {fronts_for(sessions)} fronts", result, kB_each=each,
+                CPU_while_idle=f"{100 * busy:.1f} %", arrived_in=f"{load.events('ready')[0]['at_us'] / 1e6 - load.begun_s:.0f} s")
 
 
 def logins(series, what, proxy, **more):
