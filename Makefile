@@ -22,7 +22,7 @@ HAS_CURL := $(call has,curl,pkg-config --exists libcurl)
 HAS_JANSSON := $(call has,jansson,pkg-config --exists jansson)
 HAS_LDAP := $(call has,ldap,pkg-config --exists ldap lber)
 PACKAGES += $(if $(HAS_IDN2),libidn2) $(if $(HAS_CRYPT),libxcrypt)
-# Libraries that the auth process opens by itself when a verifier needs them (auth/library.h): their headers only.
+# Libraries that the auth process opens by itself when a verifier needs them (auth/verifiers/library.h): their headers only.
 OPENED = $(if $(HAS_CURL),libcurl) $(if $(HAS_JANSSON),jansson) $(if $(HAS_LDAP),ldap lber)
 LDAP_LIBRARY := $(if $(HAS_LDAP),$(shell objdump -p $$(pkg-config --variable=libdir ldap)/libldap.so | awk '/SONAME/ { print $$2 }'))
 EXTRA_CPPFLAGS = $(if $(LDAP_LIBRARY),-DHOMEWARD_LDAP_LIBRARY='"$(LDAP_LIBRARY)"') $(foreach each,UNISTRING IDN2 CRYPT CURL JANSSON LDAP,$(if $(HAS_$(each)),-DHOMEWARD_HAS_$(each)))
@@ -47,7 +47,7 @@ ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DHOMEWARD_VERSION='"$(VERSION)"' $(FORTIFY) $(
 ALL_CFLAGS = -std=gnu17 $(OPTIMIZE) $(WARNINGS) $(HARDENING) $(CFLAGS)
 ALL_LDLIBS = $(shell pkg-config --libs $(PACKAGES)) $(EXTRA_LDLIBS) -lpthread $(LDLIBS)
 
-SOURCES := $(sort $(wildcard proxy/*.c proxy/*/*.c config/*.c auth/*.c backends/*.c))
+SOURCES := $(sort $(wildcard proxy/*.c proxy/*/*.c config/*.c auth/*.c auth/*/*.c backends/*.c backends/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 PARTS := $(filter-out $(BUILD)/proxy/main.o,$(OBJECTS))
 UNIT_TESTS := $(patsubst test/unit/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c))
@@ -225,7 +225,7 @@ install: all man
 
 # gcc's part of the warnings is the build itself.
 C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c test/e2e/*.c)
-ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h backends/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
+ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h auth/*/*.h backends/*.h backends/*/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
 lint: build-tests bench analyze
 	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
 	scripts/layering

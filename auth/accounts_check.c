@@ -1,7 +1,7 @@
 /* The check of accounts.*: are its names names? */
 #include "auth/accounts_check.h"
 
-#include "auth/deny.h"
+#include "auth/names/deny.h"
 
 static bool say(struct buf *errors, const char *file, int line, const char *option, const char *wrong,
                 const char *expected)

@@ -4,9 +4,9 @@
 
 #include "auth/channels.h"
 #include "auth/control.h"
-#include "auth/mapped.h"
-#include "auth/passwd.h"
-#include "auth/sealed.h"
+#include "auth/directory/mapped.h"
+#include "auth/verifiers/passwd.h"
+#include "auth/directory/sealed.h"
 #include "proxy/base/log.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"

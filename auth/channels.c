@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "auth/trials.h"
+#include "auth/guesses/trials.h"
 #include "proxy/net/ipc.h"
 
 struct channel {

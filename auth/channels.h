@@ -2,9 +2,9 @@
 #ifndef AUTH_CHANNELS_H
 #define AUTH_CHANNELS_H
 
-#include "auth/cache.h"
-#include "auth/chain.h"
-#include "auth/penalties.h"
+#include "auth/verifiers/cache.h"
+#include "auth/verifiers/chain.h"
+#include "auth/guesses/penalties.h"
 #include "auth/verdict.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"

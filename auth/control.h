@@ -2,7 +2,7 @@
 #ifndef AUTH_CONTROL_H
 #define AUTH_CONTROL_H
 
-#include "auth/penalties.h"
+#include "auth/guesses/penalties.h"
 #include "auth/verdict.h"
 #include "proxy/net/ipc.h"
 

@@ -1,7 +1,7 @@
 /* Counts per user and address, and the live sessions that they come from. */
 #include "auth/counts.h"
 
-#include "auth/names.h"
+#include "auth/names/names.h"
 #include "proxy/net/hash.h"
 
 struct session {

@@ -4,7 +4,7 @@
 #ifndef AUTH_COUNTS_H
 #define AUTH_COUNTS_H
 
-#include "auth/records.h"
+#include "auth/directory/records.h"
 #include "config/config.h"
 
 /* Of all channels together. Users and addresses are kept as keyed hashes: 64 bits that no outsider can foresee make a

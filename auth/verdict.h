@@ -6,9 +6,9 @@
 #define AUTH_VERDICT_H
 
 #include "auth/counts.h"
-#include "auth/deny.h"
-#include "auth/map.h"
-#include "auth/verifier.h"
+#include "auth/names/deny.h"
+#include "auth/directory/map.h"
+#include "auth/verifiers/verifier.h"
 #include "proxy/net/messages.h"
 
 struct policy {

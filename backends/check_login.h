@@ -3,7 +3,7 @@
 #ifndef BACKENDS_CHECK_LOGIN_H
 #define BACKENDS_CHECK_LOGIN_H
 
-#include "backends/login.h"
+#include "backends/login/login.h"
 #include "backends/testers.h"
 #include "proxy/net/conn.h"
 

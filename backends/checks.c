@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backends/approach.h"
+#include "backends/ways/approach.h"
 #include "backends/check_login.h"
 #include "proxy/base/log.h"
 #include "proxy/net/conn.h"

@@ -9,7 +9,7 @@
 #ifndef BACKENDS_CHECKS_H
 #define BACKENDS_CHECKS_H
 
-#include "backends/site.h"
+#include "backends/members/site.h"
 
 /* After sites_open and reach_open; config must outlive it. bundle: what test accounts need (config/bundle.h). */
 void checks_open(const struct config *config, struct span bundle);

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "backends/checks.h"
-#include "backends/choice.h"
-#include "backends/orders.h"
-#include "backends/connecting.h"
-#include "backends/ipsec.h"
-#include "backends/ipsec_wait.h"
-#include "backends/reach.h"
+#include "backends/members/choice.h"
+#include "backends/members/orders.h"
+#include "backends/ways/connecting.h"
+#include "backends/ipsec/ipsec.h"
+#include "backends/ipsec/ipsec_wait.h"
+#include "backends/ways/reach.h"
 #include "proxy/base/pack.h"
 
 enum {

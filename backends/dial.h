@@ -4,8 +4,8 @@
 #ifndef BACKENDS_DIAL_H
 #define BACKENDS_DIAL_H
 
-#include "backends/places.h"
-#include "backends/site.h"
+#include "backends/members/places.h"
+#include "backends/members/site.h"
 #include "backends/spares.h"
 #include "proxy/net/messages.h"
 

@@ -3,7 +3,7 @@
 #ifndef BACKENDS_FRONTS_H
 #define BACKENDS_FRONTS_H
 
-#include "backends/site.h"
+#include "backends/members/site.h"
 
 struct fronts_events {
     void (*held)(void); /* one more has listed all it holds */

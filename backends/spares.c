@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "backends/approach.h"
-#include "backends/orders.h"
-#include "backends/table.h"
+#include "backends/ways/approach.h"
+#include "backends/members/orders.h"
+#include "backends/members/table.h"
 #include "proxy/base/log.h"
 #include "proxy/net/hash.h"
 

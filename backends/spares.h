@@ -7,7 +7,7 @@
 #ifndef BACKENDS_SPARES_H
 #define BACKENDS_SPARES_H
 
-#include "backends/site.h"
+#include "backends/members/site.h"
 #include "proxy/net/ipc.h"
 
 struct spares; /* all of one front */

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "backends/site_tls.h"
+#include "backends/ways/site_tls.h"
 #include "config/bundle.h"
 
 static struct tester *testers;

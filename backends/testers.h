@@ -3,7 +3,7 @@
 #ifndef BACKENDS_TESTERS_H
 #define BACKENDS_TESTERS_H
 
-#include "backends/site.h"
+#include "backends/members/site.h"
 #include "proxy/base/secret.h"
 #include "proxy/net/tls.h"
 

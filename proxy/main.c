@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/features.h"
+#include "auth/verifiers/features.h"
 #include "config/config.h"
 #include "proxy/admin/doctor.h"
 #include "proxy/admin/explain.h"

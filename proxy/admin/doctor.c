@@ -10,7 +10,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
-#include "auth/map.h"
+#include "auth/directory/map.h"
 #include "config/bundle.h"
 #include "proxy/admin/options.h"
 #include "proxy/admin/walk.h"

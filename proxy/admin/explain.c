@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "auth/verdict.h"
-#include "backends/lineup.h"
+#include "backends/members/lineup.h"
 #include "proxy/admin/answer.h"
 #include "proxy/admin/options.h"
 #include "proxy/front/outcome.h"

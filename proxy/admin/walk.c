@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "backends/associations.h"
-#include "backends/connecting.h"
+#include "backends/ipsec/associations.h"
+#include "backends/ways/connecting.h"
 #include "proxy/net/conn.h"
 #include "proxy/net/dns.h"
 #include "proxy/wire/imap_command.h"

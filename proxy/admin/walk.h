@@ -2,7 +2,7 @@
 #ifndef PROXY_ADMIN_WALK_H
 #define PROXY_ADMIN_WALK_H
 
-#include "backends/ipsec_judge.h"
+#include "backends/ipsec/ipsec_judge.h"
 #include "config/config.h"
 #include "proxy/base/json.h"
 

@@ -1,8 +1,9 @@
 /* The hand-in: from a connected member to "you are in". The dialogue itself is a machine without a socket
- * (backends/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us waiting. */
+ * (backends/login/login.h); this file moves its bytes, does the handshake, and gives up on a member that keeps us
+ * waiting. */
 #include <stdio.h>
 
-#include "backends/ipsec_judge.h"
+#include "backends/ipsec/ipsec_judge.h"
 #include "proxy/front/relay.h"
 #include "proxy/front/reserve.h"
 #include "proxy/front/signin.h"

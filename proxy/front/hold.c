@@ -1,7 +1,7 @@
 /* The list of what is held. A session counts for auth from the verdict and for backends from the dialled connection. */
 #include "proxy/front/hold.h"
 
-#include "backends/ipsec_judge.h"
+#include "backends/ipsec/ipsec_judge.h"
 #include "proxy/front/process.h"
 
 static bool counts(const struct helper *h, const struct session *s)

@@ -7,7 +7,7 @@
 #ifndef PROXY_FRONT_RESERVE_H
 #define PROXY_FRONT_RESERVE_H
 
-#include "backends/login.h"
+#include "backends/login/login.h"
 #include "proxy/front/session.h"
 
 void reserve_init(void);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "backends/ipsec_judge.h"
+#include "backends/ipsec/ipsec_judge.h"
 #include "proxy/base/log.h"
 #include "proxy/front/arrival.h"
 #include "proxy/front/dialogue.h"

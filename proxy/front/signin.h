@@ -6,7 +6,7 @@
 #ifndef PROXY_FRONT_SIGNIN_H
 #define PROXY_FRONT_SIGNIN_H
 
-#include "backends/login.h"
+#include "backends/login/login.h"
 #include "proxy/front/exchange.h"
 #include "proxy/front/outcome.h"
 #include "proxy/front/process.h"

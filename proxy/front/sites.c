@@ -1,8 +1,8 @@
 /* Sites as the hand-in needs them: their settings and one TLS context for each protocol. */
 #include <stdlib.h>
 
-#include "backends/login.h"
-#include "backends/site_tls.h"
+#include "backends/login/login.h"
+#include "backends/ways/site_tls.h"
 #include "config/bundle.h"
 #include "proxy/front/process.h"
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "auth/accounts_check.h"
-#include "auth/map.h"
-#include "auth/passwd.h"
+#include "auth/directory/map.h"
+#include "auth/verifiers/passwd.h"
 #include "config/bundle.h"
 #include "proxy/base/pack.h"
 #include "proxy/net/hosts.h"

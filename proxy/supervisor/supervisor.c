@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "auth/penalties.h"
+#include "auth/guesses/penalties.h"
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/assign.h"
 #include "proxy/supervisor/blobs.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "auth/passwd.h"
+#include "auth/verifiers/passwd.h"
 
 enum { LOOK_UPS = 1000000 };
 

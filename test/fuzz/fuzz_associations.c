@@ -1,6 +1,6 @@
 /* The kernel's answer about security associations, as bytes of somebody else. The file is included whole: what reads
  * the bytes is static in it. */
-#include "backends/associations.c"
+#include "backends/ipsec/associations.c"
 
 #include "test/fuzz/fuzz.h"
 

@@ -1,5 +1,5 @@
 /* What an auth_http server answers: lines of headers. */
-#include "auth/verify_http.h"
+#include "auth/verifiers/verify_http.h"
 
 #include "test/fuzz/fuzz.h"
 

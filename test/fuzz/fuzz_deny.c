@@ -1,6 +1,6 @@
 /* Accounts that never sign in: the first line is a pattern, the others are names. What a pattern without wildcards
  * denies is its own canonical form. */
-#include "auth/deny.h"
+#include "auth/names/deny.h"
 
 #include <stdlib.h>
 

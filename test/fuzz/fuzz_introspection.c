@@ -1,5 +1,5 @@
 /* What a token server answers (RFC 7662). The reader of JSON is jansson. */
-#include "auth/verify_oauth.h"
+#include "auth/verifiers/verify_oauth.h"
 
 #include "test/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 /* The login dialogue with a store that is not on our side. The first byte chooses the protocol and the security, the
  * next ones how the store's bytes are cut. At most one credential is written, and none before the protection that the
  * site demands, nor before it was confirmed where it has to be. */
-#include "backends/login.h"
+#include "backends/login/login.h"
 
 #include <stdlib.h>
 

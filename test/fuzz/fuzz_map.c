@@ -1,6 +1,6 @@
 /* The directory map. First byte even: its text, which is refused or compiled to a map that finds every entry; odd: the
  * compiled bytes, which are refused or can be walked through. */
-#include "auth/map_format.h"
+#include "auth/directory/map_format.h"
 
 #include "test/fuzz/fuzz.h"
 

@@ -1,8 +1,8 @@
 /* Names as people type them: refused, or canonical, and a canonical name is its own canonical form. */
-#include "auth/names.h"
+#include "auth/names/names.h"
 
-#include "auth/domains.h"
-#include "auth/precis.h"
+#include "auth/names/domains.h"
+#include "auth/names/precis.h"
 #include "test/fuzz/fuzz.h"
 
 static struct domain_config domains[] = {

@@ -1,6 +1,6 @@
 /* The file of accounts. First byte even: its text, which is refused or compiled to a table that can be opened; odd: the
  * compiled bytes, which are refused or can be walked through. */
-#include "auth/passwd.h"
+#include "auth/verifiers/passwd.h"
 
 #include "test/fuzz/fuzz.h"
 

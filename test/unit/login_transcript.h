@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "backends/login.h"
+#include "backends/login/login.h"
 
 struct transcript {
     const char *name;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "auth/auth.h"
-#include "auth/map.h"
+#include "auth/directory/map.h"
 #include "config/config.h"
 #include "proxy/base/log.h"
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "auth/verify_http.h"
+#include "auth/verifiers/verify_http.h"
 
 static struct backend_config backends[] = {
     {.host = "imap1.north.test"},

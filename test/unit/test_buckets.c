@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "auth/buckets.h"
+#include "auth/guesses/buckets.h"
 
 enum { WAYS = 4, LEAK = 30, F = BUCKET_FAILURE };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "auth/cache.h"
+#include "auth/verifiers/cache.h"
 #include "proxy/net/loop.h"
 
 static struct verifier_config verifiers[] = { { .driver = VERIFIER_LDAP }, { .driver = VERIFIER_SITE } };

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "backends/choice.h"
+#include "backends/members/choice.h"
 
 enum { MAILBOXES = 4000 };
 

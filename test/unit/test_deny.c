@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "auth/deny.h"
+#include "auth/names/deny.h"
 
 static const char *list[] = { "administrator",     "Guest",     "*-test",    "a??z@*",
                               "*@old.example.com", "root@CORP", "sv?*@x.org" };

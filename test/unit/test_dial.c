@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "backends/dial.h"
-#include "backends/reach.h"
+#include "backends/ways/reach.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"

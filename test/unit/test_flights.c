@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "auth/flights.h"
+#include "auth/guesses/flights.h"
 
 static void distinct_ones_count(void **state)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "backends/health.h"
+#include "backends/members/health.h"
 
 enum what { FAULT, TRIAL_FAULT, SUCCESS, BEGIN, NO_BEGIN, END, LOOK };
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "backends/hostname.h"
+#include "backends/ways/hostname.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "auth/verify_oauth.h"
+#include "auth/verifiers/verify_oauth.h"
 
 static struct config house = { .accounts.default_domain = "x.test" };
 static struct name_rules names;

@@ -8,7 +8,7 @@
 #include <linux/xfrm.h>
 #include <netinet/in.h>
 
-#include "backends/ipsec_judge.h"
+#include "backends/ipsec/ipsec_judge.h"
 
 #define LOCAL "10.0.0.1"
 #define PEER "10.0.0.2"

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "backends/associations.h"
-#include "backends/ipsec_policy.h"
+#include "backends/ipsec/associations.h"
+#include "backends/ipsec/ipsec_policy.h"
 #include "proxy/net/loop.h"
 #include "proxy/supervisor/privileges.h"
 

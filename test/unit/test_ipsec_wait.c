@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "backends/ipsec_wait.h"
+#include "backends/ipsec/ipsec_wait.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "auth/ldap_account.h"
+#include "auth/verifiers/ldap_account.h"
 
 static struct backend_config backend = { .host = "mail1.x.test" };
 static struct site_config sites[] = {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "auth/map.h"
+#include "auth/directory/map.h"
 
 static struct site_config sites[] = { { .name = "north" }, { .name = "south" }, { .name = "old" } };
 static const struct config config = { .sites = sites, .n_sites = COUNT_OF(sites), .directory.max_loss_percent = 10 };

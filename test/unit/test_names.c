@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
-#include "auth/domains.h"
-#include "auth/names.h"
-#include "auth/precis.h"
+#include "auth/names/domains.h"
+#include "auth/names/names.h"
+#include "auth/names/precis.h"
 
 static struct domain_config domains[] = {
     {.name = "CORP",               .is = "example.com"  },

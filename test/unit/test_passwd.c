@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "auth/passwd.h"
+#include "auth/verifiers/passwd.h"
 
 static const struct config config = { .accounts.default_domain = "x.test" };
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "auth/penalties.h"
+#include "auth/guesses/penalties.h"
 #include "proxy/base/span.h"
 
 enum { START_S = 1000000, HOUR_S = 3600, DAY_S = 24 * HOUR_S };

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "backends/places.h"
+#include "backends/members/places.h"
 
 enum { A = 101, B = 102, C = 103, PEOPLE = 4 };
 

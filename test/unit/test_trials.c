@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "auth/trials.h"
+#include "auth/guesses/trials.h"
 #include "proxy/net/loop.h"
 
 static const struct config config = {

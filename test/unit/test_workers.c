@@ -8,7 +8,7 @@
 #include <semaphore.h>
 #include <unistd.h>
 
-#include "auth/workers.h"
+#include "auth/verifiers/workers.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
 
