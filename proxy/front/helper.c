@@ -2,6 +2,7 @@
 #include "proxy/front/helper.h"
 
 #include "proxy/front/hold.h"
+#include "proxy/front/process.h"
 #include "proxy/front/reserve.h"
 
 enum { ASKED_MOST = 2, MISSED_MS = 1000 };
@@ -155,6 +156,15 @@ static void on_message_before(void *owner, struct message *m)
 
 /* ---- channels ---- */
 
+/* A helper that lives may have closed its end, or a packet may have been lost for want of memory: main knows whether
+ * there is one to be connected to. Where there is none, its successor is introduced anyway. */
+static void ask_for_channel(const struct helper *h)
+{
+    struct message m = { .type = MSG_UNCONNECTED, .channel.to = (uint8_t)h->kind };
+    if (h->now == NULL && front.main != NULL && !ipc_send(front.main, &m))
+        return; /* main is gone, and whoever follows it brings helpers of its own */
+}
+
 static void on_missed(struct alarm *a)
 {
     struct helper *h = OWNER_OF(a, struct helper, missed);
@@ -167,6 +177,7 @@ static void on_missed(struct alarm *a)
         }
     while (!list_empty(&failed))
         finish(OWNER_OF(failed.next, struct question, link), NULL);
+    ask_for_channel(h);
 }
 
 /* Who connected them is not asked any more. */

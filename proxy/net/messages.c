@@ -70,6 +70,7 @@ static const struct row {
     [MSG_READY] = { "ready",        0, 0, { { 0 } }                                                                   },
     [MSG_FAILED] = { "failed",       0, 0, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_UNLISTENED] = { "unlistened",   0, 0, { U64(listen, socket), U64(listen, listener) }                              },
+    [MSG_UNCONNECTED] = { "unconnected",  0, 0, { U8(channel, to, ROLES_BOUND) }                                            },
     [MSG_CHECKED] = { "checked",      0, 6, { TEXT(text, text, TEXT_MAX_BYTES) }                                        },
     [MSG_ASK] = { "ask",
                   0,                  0,

@@ -21,11 +21,12 @@ enum message_type {
     MSG_STATUS,      /* log your gauges */
     MSG_CONTROL,     /* what an admin asks; also from homewardctl to main. fd: where the answer's lines are written */
     /* a role to main */
-    MSG_READY,      /* it serves */
-    MSG_FAILED,     /* it cannot: text says why; main gives the sentence to the admin */
-    MSG_UNLISTENED, /* that socket is closed here, its queue was empty */
-    MSG_CHECKED,    /* the checker's good news; fds: configuration, bundles of front, auth, backends, map, accounts */
-    MSG_CONTROLLED, /* the answer to CONTROL, under its id; also from main to homewardctl. fd: the lines */
+    MSG_READY,       /* it serves */
+    MSG_FAILED,      /* it cannot: text says why; main gives the sentence to the admin */
+    MSG_UNLISTENED,  /* that socket is closed here, its queue was empty */
+    MSG_UNCONNECTED, /* of a front: it has had no channel to that helper for a while */
+    MSG_CHECKED,     /* the checker's good news; fds: configuration, bundles of front, auth, backends, map, accounts */
+    MSG_CONTROLLED,  /* the answer to CONTROL, under its id; also from main to homewardctl. fd: the lines */
     /* front to auth */
     MSG_ASK,          /* may this be who it claims, and where is home? */
     MSG_CANCEL,       /* the client left: do not answer (to auth and to backends) */

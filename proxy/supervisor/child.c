@@ -94,6 +94,9 @@ static void on_message(struct process *p, struct message *m)
     case MSG_UNLISTENED:
         events->unlistened(c, m->listen.socket);
         break;
+    case MSG_UNCONNECTED:
+        events->unconnected(c, (enum role_kind)m->channel.to);
+        break;
     case MSG_CONTROLLED:
         events->controlled(c, m);
         break;

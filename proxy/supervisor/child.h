@@ -38,6 +38,7 @@ struct child_events {
     void (*born)(struct child *c);  /* a process is there, and has its MSG_BOOT: send the rest */
     void (*ready)(struct child *c); /* after each birth */
     void (*unlistened)(struct child *c, uint64_t socket);
+    void (*unconnected)(struct child *front, enum role_kind helper);
     void (*controlled)(struct child *c, struct message *m); /* it answers what an admin asked */
     /* Its process is gone though nobody asked for it, or could not be started; c->why says it in a sentence. Unless it
      * was leaving anyway, the owner now calls child_again or child_dismiss. */

@@ -66,6 +66,15 @@ static void on_unlistened(struct child *c, uint64_t socket)
     assign(house.now.fronts);
 }
 
+static void on_unconnected(struct child *front, enum role_kind kind)
+{
+    struct child *helper = kind == ROLE_AUTH || kind == ROLE_BACKENDS ? house.now.helpers[kind] : NULL;
+    if (helper == NULL || !child_is_there(helper) || !house_belong(front, helper))
+        return; /* when there is one, it is introduced to all */
+    log_say(LOG_WARNING, "channel", "%s and %s lost each other and are connected again", front->name, helper->name);
+    house_connect(front, helper);
+}
+
 static void log_fallen(const struct child *c)
 {
     struct log_line l;
@@ -194,9 +203,8 @@ static bool open_channels(void)
 
 static bool set_up(const char *file)
 {
-    static const struct child_events events = {
-        on_born, on_ready, on_unlistened, control_answered, on_fallen, on_left
-    };
+    static const struct child_events events = { on_born,          on_ready,  on_unlistened, on_unconnected,
+                                                control_answered, on_fallen, on_left };
     fill_standard_fds();
     set_limits();
     signal(SIGPIPE, SIG_IGN);

@@ -1,7 +1,9 @@
 """kill -9 of each process: it is back within half a second and costs only what it owned."""
+import ctypes
 import imaplib
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -89,6 +91,41 @@ def test_sessions_counts_and_limits_survive_the_helpers(house_of_two_fronts, tru
     for session in held:
         assert is_alive(session)
         session.logout()
+
+
+def cut_channels(pid):
+    """Shut the sockets of a process that lead to other processes; not those that main gave it at birth, nor a copy of them."""
+    descriptor, libc = os.pidfd_open(pid), ctypes.CDLL(None, use_errno=True)
+    from_main = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (3, 4)}
+    cut = 0
+    for fd in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
+        link = os.readlink(f"/proc/{pid}/fd/{fd}")
+        if fd < 5 or not link.startswith("socket:") or link in from_main:
+            continue
+        copy = libc.syscall(438, descriptor, fd, 0)  # pidfd_getfd(2), which Python has no name for
+        assert copy >= 0, os.strerror(ctypes.get_errno())
+        with socket.socket(fileno=copy) as theirs:
+            if theirs.family == socket.AF_UNIX:
+                theirs.shutdown(socket.SHUT_RDWR)
+                cut += 1
+    os.close(descriptor)
+    return cut
+
+
+@pytest.mark.skipif(not processes.AM_ROOT, reason="needs root, to reach into a process")
+def test_channels_that_break_between_the_living_are_made_anew(house_of_two_fronts, trust):
+    doors, instance = house_of_two_fronts
+    held = [login(doors, trust) for _ in range(LIMIT)]
+    before = instance.roles()
+    assert [cut_channels(pid) for pid in before["front"]] == [2, 2]
+    for helper in ("auth", "backends"):
+        processes.wait_until(f"two fronts have a channel to {helper} again", 10, lambda: len(
+            instance.events("channel", f"and {helper} lost each other")) == 2)
+    login(doors, trust, "big@demo.test").logout()
+    assert instance.roles() == before
+    # They told again what they hold: nobody was ended, and the limit counts them.
+    assert all(map(is_alive, held))
+    assert full(doors, trust)
 
 
 def test_five_reloads_change_no_count(house_of_two_fronts, trust):

@@ -35,6 +35,7 @@ static const struct message samples[] = {
     { .type = MSG_READY },
     { .type = MSG_FAILED, .text = { .text = { "no: \xff\0\n", 7 } } },
     { .type = MSG_UNLISTENED, .listen = { .socket = 9, .listener = 3 } },
+    { .type = MSG_UNCONNECTED, .channel.to = 2 },
     { .type = MSG_CHECKED, .text = { .text = { "good", 4 } } },
     { .type = MSG_ASK, .id = UINT64_MAX, .ask = { .protocol = 1, .mechanism = 4, .trusted_hop = 1,
                                                   .tls = 1, .attempt = 255, .mark = 65535, .name = { "anna", 4 },
