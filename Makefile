@@ -132,11 +132,13 @@ coverage:
 
 # The system's Python and pytest, whatever else stands in PATH.
 PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=. $(AGAIN)
+# Two files of tests at a time, where tests mostly wait and measure nothing.
+PAIRED = -n 2 --dist loadfile
 flow: all
 	@$(PYTEST) test/flow
 
 e2e: all
-	@$(PYTEST) test/e2e
+	@$(PYTEST) $(PAIRED) test/e2e
 
 ipsec: all
 	@$(PYTEST) -rs test/ipsec
@@ -158,7 +160,7 @@ $(BUILD)/hostile/shim.so: test/hostile/shim.c
 	$(QUIET)$(CC) -std=gnu17 -O2 -g -D_GNU_SOURCE $(WARNINGS) -fPIC -shared -o $@ $<
 
 hostile: all $(if $(SANITIZE),,$(BUILD)/hostile/shim.so)
-	@$(PYTEST) test/hostile
+	@$(PYTEST) $(PAIRED) test/hostile
 
 # A million accounts in a file: loading, looking up; and that hashing passwords slows nobody's mail.
 $(BUILD)/bench/accounts: $(BUILD)/test/bench/accounts.o $(BUILD)/parts.a

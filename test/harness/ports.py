@@ -3,7 +3,9 @@ import os
 import socket
 
 FIRST, LAST = 21000, 31999
-_next = FIRST + os.getpid() * 61 % (LAST - FIRST)
+# Test runs side by side begin far from each other; workers of one run have neighbouring process ids.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_next = FIRST + (os.getpid() * 61 + _worker * 5003) % (LAST - FIRST)
 
 
 def is_free(port):
