@@ -251,17 +251,24 @@ static void on_checked(struct checked *c)
 
 static void rise(void);
 
-static bool is_room(void)
+static size_t generations_most(void)
 {
     size_t most = (size_t)house.coming.settings->config->run.generations_max;
-    return !change.renews[ROLE_FRONT] || house.phase == PHASE_START || /* nobody else serves new clients */
-           generations_alive() < (most > 2 ? most : 2);                /* old and new, for a moment */
+    return most > 2 ? most : 2; /* old and new, for a moment */
 }
 
-/* There may be more of them than one too many: a takeover waits for no room. */
+static bool is_room(void)
+{
+    return !change.renews[ROLE_FRONT] || house.phase == PHASE_START || /* nobody else serves new clients */
+           generations_alive() < generations_most();
+}
+
+/* There may be more of them than one too many: a takeover waits for no room. Those that are ending already make room
+ * as soon as they have. */
 static void hurry(struct alarm *alarm UNUSED)
 {
-    if (generation_hurry_oldest(house.now.settings->config->run.drain_spread_s * SECOND))
+    if (generations_staying() >= generations_most() &&
+        generation_hurry_oldest(house.now.settings->config->run.drain_spread_s * SECOND))
         log_say(LOG_WARNING, "generations", "%zu generations of fronts are alive; the oldest ends its sessions",
                 generations_alive());
     set_alarm(ROOM_MS + house.now.settings->config->run.drain_spread_s * SECOND, hurry);

@@ -67,6 +67,14 @@ size_t generations_alive(void)
     return n;
 }
 
+size_t generations_staying(void)
+{
+    size_t n = 0;
+    LIST_EACH(link, &generations)
+        n += !OWNER_OF(link, struct generation, link)->says_bye;
+    return n;
+}
+
 static bool is_empty(const struct generation *g)
 {
     for (size_t slot = 0; slot < g->n_slots; slot++)

@@ -21,6 +21,7 @@ extern struct list generations;
 struct generation *generation_new(struct settings *settings); /* its fronts are being born; NULL: no memory */
 bool generation_is_ready(const struct generation *g);         /* all of it */
 size_t generations_alive(void);
+size_t generations_staying(void); /* of them, those that have not been told to end their sessions */
 
 /* A front of the predecessor's generation of that number, which is made with the first one. Owns the descriptor of its
  * channel. NULL: it has ended. */
