@@ -1,10 +1,7 @@
 """What an installation brings: files, the unit, the fail2ban filter, the importer of popmaps."""
 import os
 import re
-import shutil
 import subprocess
-
-import pytest
 
 from harness import homeward, processes
 
@@ -24,7 +21,6 @@ def exposure(folder, *drop_ins):
     return float(re.search(r"exposure level for homeward.service: ([\d.]+)", said).group(1))
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 def test_the_unit_exposes_little(folder):
     figures = {more: exposure(folder, *more) for more in ((), ("no-privileges.conf",), ("with-ipsec.conf",))}
     print("systemd-analyze security:", figures)
@@ -44,7 +40,6 @@ def filtered(folder, lines, *options):
     return int(found.group(3)), done.stdout
 
 
-@pytest.mark.skipif(not shutil.which("fail2ban-regex"), reason="needs fail2ban")
 def test_the_fail2ban_filter_counts_refusals_and_nothing_else(folder):
     good = [LOGFMT.format(peer=peer, result="refused") for peer in ("192.0.2.7:1234", "[2001:db8::7]:1234")]
     json = ('{"time":"2026-11-23T07:36:50.058Z","level":"info","role":"front 1","event":"login_failed","sid":"58c9571797ee965e",'
@@ -64,7 +59,6 @@ def test_the_fail2ban_filter_counts_refusals_and_nothing_else(folder):
         assert address in said
 
 
-@pytest.mark.skipif(not shutil.which("fail2ban-regex"), reason="needs fail2ban")
 def test_the_filter_reads_what_homeward_writes(front, authority, stores, trust, folder):
     import imaplib
     doors = homeward.Doors(authority.ca)
