@@ -51,10 +51,13 @@ static void test_rows(void **state UNUSED)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct addr found[8];
         char said[256] = "", one[ADDR_TEXT_MAX];
+        size_t said_n = 0;
         size_t n = hosts_find(SPAN(text), span_of(rows[i].name), rows[i].family, found, COUNT_OF(found));
         for (size_t k = 0; k < n; k++) {
             assert_int_equal(found[k].port, 0);
-            strcat(strcat(said, k > 0 ? " " : ""), addr_host_text(&found[k], one));
+            said_n += (size_t)snprintf(said + said_n, sizeof said - said_n, "%s%s", k > 0 ? " " : "",
+                                       addr_host_text(&found[k], one));
+            assert_in_range(said_n, 1, sizeof said - 1);
         }
         if (strcmp(said, rows[i].want) != 0)
             fail_msg("%s: found \"%s\", expected \"%s\"", rows[i].name, said, rows[i].want);
