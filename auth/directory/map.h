@@ -1,8 +1,8 @@
 /* The directory map: which mailbox lives at which site. Text that an admin edits is checked and compiled by a
  * short-lived process into one sealed memfd; the auth process maps that and looks up in it. See homeward.cfg(5) for the
  * text. */
-#ifndef AUTH_MAP_H
-#define AUTH_MAP_H
+#ifndef AUTH_DIRECTORY_MAP_H
+#define AUTH_DIRECTORY_MAP_H
 
 #include "auth/directory/switches.h"
 

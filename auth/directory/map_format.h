@@ -9,8 +9,8 @@
  *   sites      per site: where its name starts (4) and how long it is (4)
  *
  * Nothing lies between these parts, so there is exactly one right value for every offset. */
-#ifndef AUTH_MAP_FORMAT_H
-#define AUTH_MAP_FORMAT_H
+#ifndef AUTH_DIRECTORY_MAP_FORMAT_H
+#define AUTH_DIRECTORY_MAP_FORMAT_H
 
 #include "auth/directory/map.h"
 

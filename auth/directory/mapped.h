@@ -1,6 +1,6 @@
 /* The compiled map in force, in the memory of the auth process. */
-#ifndef AUTH_MAPPED_H
-#define AUTH_MAPPED_H
+#ifndef AUTH_DIRECTORY_MAPPED_H
+#define AUTH_DIRECTORY_MAPPED_H
 
 #include "auth/directory/map.h"
 

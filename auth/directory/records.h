@@ -1,7 +1,7 @@
 /* A hash table of small records under numbers of 64 bits, all in one block of memory: no allocation per record, no
  * pointer per record. It shrinks again after a flood. */
-#ifndef AUTH_RECORDS_H
-#define AUTH_RECORDS_H
+#ifndef AUTH_DIRECTORY_RECORDS_H
+#define AUTH_DIRECTORY_RECORDS_H
 
 #include "proxy/base/check.h"
 

@@ -1,7 +1,7 @@
 /* Memory that main holds and this process reads. Offsets in it are checked once, when it is taken: that holds only for
  * bytes that nobody can change or cut off any more, so it must be sealed. */
-#ifndef AUTH_SEALED_H
-#define AUTH_SEALED_H
+#ifndef AUTH_DIRECTORY_SEALED_H
+#define AUTH_DIRECTORY_SEALED_H
 
 #include "proxy/base/span.h"
 

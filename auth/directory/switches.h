@@ -6,8 +6,8 @@
  *   sessions=4                   at once, of each protocol
  *   delegates=bert@x,carl@y      who else may open it
  *   opens=info@x                 what else it may open */
-#ifndef AUTH_SWITCHES_H
-#define AUTH_SWITCHES_H
+#ifndef AUTH_DIRECTORY_SWITCHES_H
+#define AUTH_DIRECTORY_SWITCHES_H
 
 #include "auth/names/names.h"
 

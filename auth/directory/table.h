@@ -4,8 +4,8 @@
  *   header     magic (8, of the owner), length of everything (8), number of entries (8)
  *   entries    in the order of their keys: length of key (2), of value (4), key, value
  *   index      per entry: where it starts (8) */
-#ifndef AUTH_TABLE_H
-#define AUTH_TABLE_H
+#ifndef AUTH_DIRECTORY_TABLE_H
+#define AUTH_DIRECTORY_TABLE_H
 
 #include "proxy/base/buf.h"
 

@@ -9,8 +9,8 @@
  *
  * Two processes may use a table at the same time (while one takes over from the other): every bucket stands for itself,
  * and the worst that a race does is to lose a failure. */
-#ifndef AUTH_BUCKETS_H
-#define AUTH_BUCKETS_H
+#ifndef AUTH_GUESSES_BUCKETS_H
+#define AUTH_GUESSES_BUCKETS_H
 
 #include "proxy/base/check.h"
 

@@ -1,7 +1,7 @@
 /* Credentials that are being judged at this moment, by what they may be held against later: an account, a block of
  * addresses. Kept in this process alone: what a crash interrupts is asked again. */
-#ifndef AUTH_FLIGHTS_H
-#define AUTH_FLIGHTS_H
+#ifndef AUTH_GUESSES_FLIGHTS_H
+#define AUTH_GUESSES_FLIGHTS_H
 
 #include "auth/directory/records.h"
 

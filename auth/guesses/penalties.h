@@ -25,8 +25,8 @@
  * newest replaces its own oldest, so an account that signs in from everywhere forgets its own addresses and not those
  * of others. The tables lie in memory that main keeps and never reads, with the keys of the hashes: they outlive this
  * process, a reload and a takeover, and without the keys, which only auth has, they name nobody. */
-#ifndef AUTH_PENALTIES_H
-#define AUTH_PENALTIES_H
+#ifndef AUTH_GUESSES_PENALTIES_H
+#define AUTH_GUESSES_PENALTIES_H
 
 #include "auth/guesses/buckets.h"
 #include "auth/guesses/flights.h"

@@ -1,8 +1,8 @@
 /* Where the questions of a channel and the penalties meet: what each attempt weighs before anybody judges it, and what
  * it came to, which for most is heard of only after the home site has been asked (MSG_LOGIN_RESULT). A verdict that is
  * no yet settles at once. The cache learns from the site, too. */
-#ifndef AUTH_TRIALS_H
-#define AUTH_TRIALS_H
+#ifndef AUTH_GUESSES_TRIALS_H
+#define AUTH_GUESSES_TRIALS_H
 
 #include "auth/verifiers/cache.h"
 #include "auth/guesses/penalties.h"

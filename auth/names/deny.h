@@ -1,7 +1,7 @@
 /* Accounts that never sign in (accounts.deny): names and patterns, matched against canonical names, so that no spelling
  * gets around them. */
-#ifndef AUTH_DENY_H
-#define AUTH_DENY_H
+#ifndef AUTH_NAMES_DENY_H
+#define AUTH_NAMES_DENY_H
 
 #include "auth/names/names.h"
 

@@ -1,7 +1,7 @@
 /* Names of domains in their one form: lower case, internationalised ones as IDNA's ASCII (RFC 5891, UTS 46), no dot at
  * the end. Without libidn2 this build knows plain ASCII alone, and refuses the rest. */
-#ifndef AUTH_DOMAINS_H
-#define AUTH_DOMAINS_H
+#ifndef AUTH_NAMES_DOMAINS_H
+#define AUTH_NAMES_DOMAINS_H
 
 #include "proxy/base/buf.h"
 

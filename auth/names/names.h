@@ -6,8 +6,8 @@
  *
  * Canonical is local@domain, or local alone when nothing gives it a domain: the local part as RFC 8265 has it
  * (precis.h), the domain as IDNA has it (domains.h), aliases resolved. */
-#ifndef AUTH_NAMES_H
-#define AUTH_NAMES_H
+#ifndef AUTH_NAMES_NAMES_H
+#define AUTH_NAMES_NAMES_H
 
 #include "config/config.h"
 

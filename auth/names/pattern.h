@@ -1,6 +1,6 @@
 /* Patterns with wildcards: * is any text, ? one character of UTF-8. */
-#ifndef AUTH_PATTERN_H
-#define AUTH_PATTERN_H
+#ifndef AUTH_NAMES_PATTERN_H
+#define AUTH_NAMES_PATTERN_H
 
 #include "proxy/base/span.h"
 

@@ -1,8 +1,8 @@
 /* The local part of a user name as RFC 8265 prepares it (profile UsernameCaseMapped of RFC 8264's IdentifierClass):
  * widths mapped, lower case, NFC, and only letters, digits and the visible characters of ASCII. Without libunistring
  * this build knows ASCII alone, and refuses the rest. */
-#ifndef AUTH_PRECIS_H
-#define AUTH_PRECIS_H
+#ifndef AUTH_NAMES_PRECIS_H
+#define AUTH_NAMES_PRECIS_H
 
 #include "proxy/base/buf.h"
 

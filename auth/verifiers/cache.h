@@ -12,8 +12,8 @@
  *   account. A verifier that is down says nothing, so it extends nothing; what it said before stands until its time is
  *   over, because nobody asks.
  * - Who is denied, switched off, over a limit or throttled is looked at for each login, before or after. */
-#ifndef AUTH_CACHE_H
-#define AUTH_CACHE_H
+#ifndef AUTH_VERIFIERS_CACHE_H
+#define AUTH_VERIFIERS_CACHE_H
 
 #include "auth/verifiers/chain.h"
 #include "proxy/net/deadline.h"

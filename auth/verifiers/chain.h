@@ -1,7 +1,7 @@
 /* The chain of verifiers (auth.verifiers): asked in their order, each only for what it can judge; the first that knows
  * the account decides. One that is down ends the question as an outage: it might have known the account. */
-#ifndef AUTH_CHAIN_H
-#define AUTH_CHAIN_H
+#ifndef AUTH_VERIFIERS_CHAIN_H
+#define AUTH_VERIFIERS_CHAIN_H
 
 #include "auth/directory/table.h"
 #include "auth/verifiers/verifier.h"

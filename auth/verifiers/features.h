@@ -1,6 +1,6 @@
 /* What this build was made with, beyond what every build needs. */
-#ifndef AUTH_FEATURES_H
-#define AUTH_FEATURES_H
+#ifndef AUTH_VERIFIERS_FEATURES_H
+#define AUTH_VERIFIERS_FEATURES_H
 
 #include "proxy/base/buf.h"
 

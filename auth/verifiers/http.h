@@ -1,7 +1,7 @@
 /* HTTP questions by libcurl, for verifiers: one handle in each thread, which keeps its connections; several URLs, of
  * which the one that answered last is asked first. */
-#ifndef AUTH_HTTP_H
-#define AUTH_HTTP_H
+#ifndef AUTH_VERIFIERS_HTTP_H
+#define AUTH_VERIFIERS_HTTP_H
 
 #include "auth/verifiers/verifier.h"
 

@@ -1,7 +1,7 @@
 /* LDAP by libldap, for the verifier `ldap`: connections of one thread, opened when they are needed, verified by TLS
  * before anything is said on them. */
-#ifndef AUTH_LDAP_H
-#define AUTH_LDAP_H
+#ifndef AUTH_VERIFIERS_LDAP_H
+#define AUTH_VERIFIERS_LDAP_H
 
 #include "auth/verifiers/verifier.h"
 

@@ -1,7 +1,7 @@
 /* An account as a directory has it: the filter that finds it, the attributes that tell of it, what they mean. For
  * whoever tries a password (verify_ldap.c) and whoever only wants to know where home is (find_ldap.c). */
-#ifndef AUTH_LDAP_ACCOUNT_H
-#define AUTH_LDAP_ACCOUNT_H
+#ifndef AUTH_VERIFIERS_LDAP_ACCOUNT_H
+#define AUTH_VERIFIERS_LDAP_ACCOUNT_H
 
 #include "auth/verifiers/ldap.h"
 

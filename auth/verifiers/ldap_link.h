@@ -1,7 +1,7 @@
 /* Connections of one thread to a directory: opened when they are needed, proven by TLS before anything is said on
  * them, with an end to every wait. For ldap.c alone, in builds that have libldap. */
-#ifndef AUTH_LDAP_LINK_H
-#define AUTH_LDAP_LINK_H
+#ifndef AUTH_VERIFIERS_LDAP_LINK_H
+#define AUTH_VERIFIERS_LDAP_LINK_H
 
 #include <ldap.h>
 

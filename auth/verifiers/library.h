@@ -1,7 +1,7 @@
 /* Libraries that only some verifiers need are opened when one of these is configured: the other processes, which face
  * the network, neither map nor initialise them. */
-#ifndef AUTH_LIBRARY_H
-#define AUTH_LIBRARY_H
+#ifndef AUTH_VERIFIERS_LIBRARY_H
+#define AUTH_VERIFIERS_LIBRARY_H
 
 #include "proxy/base/buf.h"
 

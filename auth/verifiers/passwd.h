@@ -6,8 +6,8 @@
  * hash: as crypt(5) has it, of a kind that libxcrypt calls strong (yescrypt, bcrypt, scrypt, SHA-512, SHA-256), perhaps
  * behind a scheme such as {CRYPT}; "!" or "*" before it locks the account. options: words as in switches.h. What stands
  * between is not looked at. */
-#ifndef AUTH_PASSWD_H
-#define AUTH_PASSWD_H
+#ifndef AUTH_VERIFIERS_PASSWD_H
+#define AUTH_VERIFIERS_PASSWD_H
 
 #include "auth/names/names.h"
 #include "auth/directory/table.h"

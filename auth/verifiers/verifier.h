@@ -1,7 +1,7 @@
 /* Verifiers: who judges a credential. Each kind is a row of operations (verify_file.c, verify_http.c, …); the chain
  * (chain.h) asks them one after the other. */
-#ifndef AUTH_VERIFIER_H
-#define AUTH_VERIFIER_H
+#ifndef AUTH_VERIFIERS_VERIFIER_H
+#define AUTH_VERIFIERS_VERIFIER_H
 
 #include "auth/names/names.h"
 #include "auth/verifiers/workers.h"

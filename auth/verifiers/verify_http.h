@@ -1,6 +1,6 @@
 /* The words of nginx's auth_http, apart from the asking. */
-#ifndef AUTH_VERIFY_HTTP_H
-#define AUTH_VERIFY_HTTP_H
+#ifndef AUTH_VERIFIERS_VERIFY_HTTP_H
+#define AUTH_VERIFIERS_VERIFY_HTTP_H
 
 #include "auth/verifiers/http.h"
 

@@ -1,6 +1,6 @@
 /* The words of token introspection (RFC 7662), apart from the asking. */
-#ifndef AUTH_VERIFY_OAUTH_H
-#define AUTH_VERIFY_OAUTH_H
+#ifndef AUTH_VERIFIERS_VERIFY_OAUTH_H
+#define AUTH_VERIFIERS_VERIFY_OAUTH_H
 
 #include "auth/verifiers/http.h"
 

@@ -3,8 +3,8 @@
  *
  * Jobs of one lane (one account, for a hash) run one after the other, and lanes take turns: whoever hammers one account
  * holds up that account only. */
-#ifndef AUTH_WORKERS_H
-#define AUTH_WORKERS_H
+#ifndef AUTH_VERIFIERS_WORKERS_H
+#define AUTH_VERIFIERS_WORKERS_H
 
 #include "proxy/base/list.h"
 

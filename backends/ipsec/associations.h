@@ -1,8 +1,8 @@
 /* The kernel's security associations, read by netlink (NETLINK_XFRM), and the news that they have changed. The answers
  * of the kernel hold keys: they are wiped as soon as they are read, and no struct here has room for one. The only file
  * that includes libmnl. Needs CAP_NET_ADMIN. */
-#ifndef BACKENDS_ASSOCIATIONS_H
-#define BACKENDS_ASSOCIATIONS_H
+#ifndef BACKENDS_IPSEC_ASSOCIATIONS_H
+#define BACKENDS_IPSEC_ASSOCIATIONS_H
 
 #include "backends/ipsec/ipsec_judge.h"
 

@@ -1,7 +1,7 @@
 /* IPsec as the rest of this process sees it: connections that must stay inside ESP are judged when they are dialled,
  * before the credential, and again at every change of the kernel's associations. Counts for each site. */
-#ifndef BACKENDS_IPSEC_H
-#define BACKENDS_IPSEC_H
+#ifndef BACKENDS_IPSEC_IPSEC_H
+#define BACKENDS_IPSEC_IPSEC_H
 
 #include "backends/ipsec/ipsec_judge.h"
 #include "backends/members/site.h"

@@ -1,8 +1,8 @@
 /* Is what the kernel would put a connection into worth a password? A template of a policy cannot tell: null encryption
  * and GMAC satisfy it. So the associations themselves are looked at (RFC 4301, 4303; names of algorithms are the
  * kernel's). Pure: no socket, no clock, and no key ever gets here. */
-#ifndef BACKENDS_IPSEC_JUDGE_H
-#define BACKENDS_IPSEC_JUDGE_H
+#ifndef BACKENDS_IPSEC_IPSEC_JUDGE_H
+#define BACKENDS_IPSEC_IPSEC_JUDGE_H
 
 #include "config/config.h"
 

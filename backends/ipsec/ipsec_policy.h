@@ -1,8 +1,8 @@
 /* The two policies of one socket, by which the kernel lets nothing out and nothing in but ESP (RFC 4301 4.4.1). They
  * hang on the socket and go where it goes: a process that gets the descriptor can neither change nor remove them.
  * Needs CAP_NET_ADMIN. */
-#ifndef BACKENDS_IPSEC_POLICY_H
-#define BACKENDS_IPSEC_POLICY_H
+#ifndef BACKENDS_IPSEC_IPSEC_POLICY_H
+#define BACKENDS_IPSEC_IPSEC_POLICY_H
 
 #include "backends/ipsec/ipsec_judge.h"
 

@@ -1,8 +1,8 @@
 /* No association yet: an IKE daemon may be negotiating, for the kernel told it that a connection was tried. All dials
  * to one peer of one site wait on one schedule: 0.2, 0.5, 1 and 2 seconds after the first, then each second; and at
  * once when the kernel's associations have changed. How long one waits is its own affair. */
-#ifndef BACKENDS_IPSEC_WAIT_H
-#define BACKENDS_IPSEC_WAIT_H
+#ifndef BACKENDS_IPSEC_IPSEC_WAIT_H
+#define BACKENDS_IPSEC_IPSEC_WAIT_H
 
 #include "proxy/base/addr.h"
 #include "proxy/base/list.h"

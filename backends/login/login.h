@@ -3,8 +3,8 @@
  *
  * One table of operations for each protocol (login_imap.c, login_pop3.c). Nothing that was negotiated with one
  * connection is remembered for another. Exactly one credential is ever written by one struct login. */
-#ifndef BACKENDS_LOGIN_H
-#define BACKENDS_LOGIN_H
+#ifndef BACKENDS_LOGIN_LOGIN_H
+#define BACKENDS_LOGIN_LOGIN_H
 
 #include "config/config.h"
 #include "proxy/base/secret.h"

@@ -3,8 +3,8 @@
  * The trick: reading and writing never mix. A protocol's `take` reads one reply and at most sets `say`, the one thing
  * to be said next; the machine (login.c) calls it when all input has been read. So whatever stands in the input at that
  * moment was sent before it was asked for, and no reply to a command can be older than the command. */
-#ifndef BACKENDS_LOGIN_MACHINE_H
-#define BACKENDS_LOGIN_MACHINE_H
+#ifndef BACKENDS_LOGIN_LOGIN_MACHINE_H
+#define BACKENDS_LOGIN_LOGIN_MACHINE_H
 
 #include "backends/login/login.h"
 

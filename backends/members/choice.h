@@ -1,7 +1,7 @@
 /* Which member of a site a mailbox goes to: weighted rendezvous hashing, so that many front ends agree without
  * talking, and so that only the mailboxes of a member that leaves have to move. Pure functions. */
-#ifndef BACKENDS_CHOICE_H
-#define BACKENDS_CHOICE_H
+#ifndef BACKENDS_MEMBERS_CHOICE_H
+#define BACKENDS_MEMBERS_CHOICE_H
 
 #include "config/config.h"
 

@@ -4,8 +4,8 @@
  * A member without an entry is up. A fault makes it avoided for 2 s, then 4, 8 … up to 60 s; when that time is over,
  * one login may try it (a trial), and the others go on avoiding it until the trial has a result. A success clears it.
  * Times are CLOCK_MONOTONIC in ms, given by the caller. Nothing here does I/O after health_open. */
-#ifndef BACKENDS_HEALTH_H
-#define BACKENDS_HEALTH_H
+#ifndef BACKENDS_MEMBERS_HEALTH_H
+#define BACKENDS_MEMBERS_HEALTH_H
 
 #include "proxy/base/span.h"
 

@@ -1,6 +1,6 @@
 /* The members of a site as one mailbox would meet them, for whoever wants to know: no dial comes from this. */
-#ifndef BACKENDS_LINEUP_H
-#define BACKENDS_LINEUP_H
+#ifndef BACKENDS_MEMBERS_LINEUP_H
+#define BACKENDS_MEMBERS_LINEUP_H
 
 #include "backends/members/site.h"
 

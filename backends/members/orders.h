@@ -1,8 +1,8 @@
 /* What an admin ordered by hand: sites and members that are drained or in maintenance. The orders live in the memory
  * that main keeps and never reads, so they outlast this process and every reload; they end with Homeward. What shall
  * last longer belongs into the configuration. */
-#ifndef BACKENDS_ORDERS_H
-#define BACKENDS_ORDERS_H
+#ifndef BACKENDS_MEMBERS_ORDERS_H
+#define BACKENDS_MEMBERS_ORDERS_H
 
 #include "backends/members/site.h"
 

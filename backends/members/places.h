@@ -4,8 +4,8 @@
  *
  * A dial under way holds a claim; a dial that was granted holds a lease, until its session is over. One claim at a time
  * may choose a new member for a mailbox, the others wait for what comes out. No I/O, no clock, no timers. */
-#ifndef BACKENDS_PLACES_H
-#define BACKENDS_PLACES_H
+#ifndef BACKENDS_MEMBERS_PLACES_H
+#define BACKENDS_MEMBERS_PLACES_H
 
 #include "proxy/base/list.h"
 #include "proxy/base/span.h"

@@ -1,7 +1,7 @@
 /* When a member dies, all its users come back at once, to the members that are left. For half a minute they are let
  * through one by one, evenly; later they have found their new places, and what comes is the day's ordinary load. */
-#ifndef BACKENDS_RECOVERY_H
-#define BACKENDS_RECOVERY_H
+#ifndef BACKENDS_MEMBERS_RECOVERY_H
+#define BACKENDS_MEMBERS_RECOVERY_H
 
 #include "backends/members/site.h"
 

@@ -1,7 +1,7 @@
 /* Sites and their members as this process knows them: the configuration's, with the keys by which members are known
  * elsewhere, their host names, and what happens to their health. Constant for the life of the process. */
-#ifndef BACKENDS_SITE_H
-#define BACKENDS_SITE_H
+#ifndef BACKENDS_MEMBERS_SITE_H
+#define BACKENDS_MEMBERS_SITE_H
 
 #include "backends/members/health.h"
 #include "backends/ways/hostname.h"

@@ -1,7 +1,7 @@
 /* A hash table of things that embed their entry, so that adding one needs no memory of its own. The caller hashes
  * (hash_keyed, since outsiders choose the keys) and compares. */
-#ifndef BACKENDS_TABLE_H
-#define BACKENDS_TABLE_H
+#ifndef BACKENDS_MEMBERS_TABLE_H
+#define BACKENDS_MEMBERS_TABLE_H
 
 #include "proxy/base/check.h"
 

@@ -1,7 +1,7 @@
 /* The way to one given member: its host name, the addresses that may be dialled, a connection. For whoever goes there
  * without a login: checks, and connections that are to stand ready. No IPsec, no time limit. */
-#ifndef BACKENDS_APPROACH_H
-#define BACKENDS_APPROACH_H
+#ifndef BACKENDS_WAYS_APPROACH_H
+#define BACKENDS_WAYS_APPROACH_H
 
 #include "backends/ways/connecting.h"
 #include "backends/members/site.h"

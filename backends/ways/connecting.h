@@ -1,7 +1,7 @@
 /* A connection to one of several addresses that mean the same member (RFC 8305): they are tried in their order, the
  * next one after a quarter of a second, or at once when one fails; the first that connects wins. */
-#ifndef BACKENDS_CONNECTING_H
-#define BACKENDS_CONNECTING_H
+#ifndef BACKENDS_WAYS_CONNECTING_H
+#define BACKENDS_WAYS_CONNECTING_H
 
 #include "backends/ipsec/ipsec_judge.h"
 #include "proxy/net/deadline.h"

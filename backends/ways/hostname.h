@@ -1,8 +1,8 @@
 /* What DNS says of the hosts in the configuration, one answer for each name, kept for its TTL and asked again in the
  * background while somebody uses it. When DNS fails, or the name is suddenly gone, the last good answer stays in force:
  * a mail store rarely moves in the very hour in which the name servers are down. */
-#ifndef BACKENDS_HOSTNAME_H
-#define BACKENDS_HOSTNAME_H
+#ifndef BACKENDS_WAYS_HOSTNAME_H
+#define BACKENDS_WAYS_HOSTNAME_H
 
 #include "proxy/base/addr.h"
 #include "proxy/base/list.h"

@@ -1,7 +1,7 @@
 /* Which addresses may be dialled at all, whatever DNS says: those inside the site's networks, only loopback ones where
  * the site's security is loopback, and never one of our own listeners, which would be a loop. */
-#ifndef BACKENDS_REACH_H
-#define BACKENDS_REACH_H
+#ifndef BACKENDS_WAYS_REACH_H
+#define BACKENDS_WAYS_REACH_H
 
 #include "config/config.h"
 

@@ -1,7 +1,7 @@
 /* TLS towards the back ends of a site, by its settings: the fronts' for their users, and this process's for the logins
  * of checks. Sites in clear text have none. */
-#ifndef BACKENDS_SITE_TLS_H
-#define BACKENDS_SITE_TLS_H
+#ifndef BACKENDS_WAYS_SITE_TLS_H
+#define BACKENDS_WAYS_SITE_TLS_H
 
 #include "config/config.h"
 #include "proxy/net/tls.h"
