@@ -19,12 +19,12 @@ static const char config_text[] =
     "                    { address = \"127.0.0.1\"; port = 110; tls = \"starttls\"; },\n"
     "                    { address = \"127.0.0.1\"; port = 111; tls = \"none\"; clear_login = true;\n"
     "                      proxy_protocol_from = [ \"192.0.2.250\" ]; } ); };\n"
-    "sites = ( { name = \"north\"; security = \"tls\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
-    "\"store.sim\"; } ); },\n"
-    "          { name = \"south\"; security = \"starttls\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
-    "\"store.sim\"; } ); },\n"
-    "          { name = \"here\"; security = \"loopback\"; spare = 2; spare_age_s = 1500; backends = ( { host = "
-    "\"127.0.0.1\"; } ); },\n"
+    "sites = ( { name = \"north\"; security = \"tls\"; spare = 2; spare_age_s = 1500;\n"
+    "            networks = [ \"10.1.0.0/16\", \"2001:db8:1::/48\" ]; backends = ( { host = \"north.sim\"; } ); },\n"
+    "          { name = \"south\"; security = \"starttls\"; spare = 2; spare_age_s = 1500;\n"
+    "            networks = [ \"10.2.0.0/16\", \"2001:db8:2::/48\" ]; backends = ( { host = \"South.Sim\"; } ); },\n"
+    "          { name = \"here\"; security = \"loopback\"; spare = 2; spare_age_s = 1500;\n"
+    "            backends = ( { host = \"here.sim\"; } ); },\n"
     "          { name = \"sealed\"; security = \"ipsec\"; ipsec = { reqid = 7; };\n"
     "            backends = ( { host = \"10.0.0.1\"; } ); } );\n"
     "directory = { path = \"/nowhere\"; };\n"
@@ -49,11 +49,14 @@ const struct site_fact site_facts[] = {
 };
 const size_t n_site_facts = COUNT_OF(site_facts);
 
+const struct config *house_config;
+
 /* The front runs until clock_life returns. */
 bool house_open(void)
 {
     struct config *config = config_parse(span_of(config_text));
     SIM_REQUIRE(config != NULL);
+    house_config = config;
     log_set(LOG_ERROR, LOG_LOGFMT);
     struct role role = { .kind = ROLE_FRONT, .config = config, .state_fd = -1, .main_fd = main_begin() };
     main_listen();

@@ -71,10 +71,12 @@ static int run_job(void)
     double took = seconds() - start;
     printf("[  PASSED  ] 1 test: %" PRIu64 " sessions in %" PRIu64 " worlds, %" PRIu64 " steps, %" PRIu64
            " logins, %" PRIu64 " without a fault, %" PRIu64 " refused, %" PRIu64 " by spares, %" PRIu64
-           " faults, %" PRIu64 " deaths of helpers, %.1f MB, %.1f s, %.0f "
+           " questions to DNS, %" PRIu64 " in vain, %" PRIu64 " faults, %" PRIu64
+           " deaths of helpers, %.1f MB, %.1f s, %.0f "
            "sessions/s\n",
            totals.sessions, totals.worlds, totals.steps, totals.logins, totals.clean, totals.refused, totals.spares,
-           totals.faults, totals.deaths, (double)totals.bytes / 1e6, took, (double)totals.sessions / took);
+           totals.names, totals.outages, totals.faults, totals.deaths, (double)totals.bytes / 1e6, took,
+           (double)totals.sessions / took);
     return totals.clean > 0 || only_one ? 0 : 2;
 }
 

@@ -14,7 +14,8 @@
  *   client.c   mail programs: what they hear; client_commands.c  what they say
  *   store.c    mail stores up to the login; store_session.c  after it
  *   spares.c   connections that stand ready
- *   helpers.c  auth and backends; supervisor.c  main
+ *   helpers.c  auth.c, backends.c  the two helpers; supervisor.c  main
+ *   ways.c     the ways to members: the real backends/ways, on dns.c and sockets.c
  *   world.c    the schedule and the invariants
  *   house.c    the configuration
  *   main.c     the command line */
@@ -134,6 +135,28 @@ bool main_is_quiet(void);
 void main_listen(void);
 void main_kick(void);
 
+/* ---- dns.c ---- */
+
+enum address_kind { ADDRESS_LIVES, ADDRESS_REFUSES, ADDRESS_SILENT };
+enum address_kind dns_kind(const struct addr *a);
+bool dns_has_told(const struct addr *a); /* it is in force for a name, and that name's */
+bool dns_told_any(const char *name);
+bool dns_told_one_that_lives(const char *name, unsigned *version); /* version: grows with each good answer */
+void dns_begin_world(bool in_trouble);
+void dns_forget(void); /* who asked is no more */
+
+/* ---- sockets.c ---- */
+
+size_t sockets_open(void);
+bool socket_is(int fd);
+void socket_closed(int fd);
+
+/* ---- ways.c ---- */
+
+void ways_require(void);
+void ways_require_allowed(const struct addr *a); /* it is about to be dialled */
+const char *way_host(unsigned site);
+
 /* ---- helpers.c ---- */
 
 void helpers_start_world(bool disturbed);
@@ -216,6 +239,8 @@ uint64_t spares_give(struct slot *s);      /* the same */
 
 /* ---- house.c ---- */
 
+struct config;
+extern const struct config *house_config;
 bool house_open(void); /* the front is born and calls clock_life, then leaves */
 
 /* ---- world.c ---- */
@@ -238,7 +263,7 @@ uint64_t slot_take_spare(struct slot *s); /* the id of one that stood ready; 0: 
 void world_run(unsigned sessions);
 
 struct totals {
-    uint64_t worlds, sessions, steps, logins, clean, refused, bytes, deaths, faults, spares;
+    uint64_t worlds, sessions, steps, logins, clean, refused, bytes, deaths, faults, spares, names, outages;
 };
 extern struct totals totals;
 
@@ -247,6 +272,7 @@ extern const struct port_fact {
     bool implicit, starttls, clear_login, proxied;
 } port_facts[];
 extern const size_t n_port_facts;
+enum { SITE_NORTH, SITE_SOUTH, SITE_HERE, SITE_SEALED };
 extern const struct site_fact {
     const char *name;
     bool tls, starttls, ipsec, spare;

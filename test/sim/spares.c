@@ -82,7 +82,6 @@ static void draw(struct spare *one, uint8_t site, uint8_t protocol)
 
 bool spares_order(struct message *m)
 {
-    static const char host[] = "store.sim";
     uint8_t site = (uint8_t)random_below((uint32_t)n_site_facts), protocol = (uint8_t)random_below(PROTOCOLS);
     struct spare *one = spares;
     if (!site_facts[site].spare || standing(site, protocol) >= WANTED)
@@ -99,7 +98,7 @@ bool spares_order(struct message *m)
         .protocol = protocol,
         .member = 1 + site,
         .site = span_of(site_facts[site].name),
-        .host = span_of(host),
+        .host = span_of(way_host(site)),
         .address = {.family = AF_INET, .port = 143, .bytes = { 10, 0, 0, 1 }}
     };
     return true;

@@ -131,6 +131,8 @@ int __wrap_close(int fd)
 {
     if (!fd_is_ours(fd))
         return __real_close(fd);
+    if (socket_is(fd))
+        socket_closed(fd);
     fd_close(fd);
     return 0;
 }

@@ -17,7 +17,7 @@ enum {
 
 struct slot slots[SLOTS];
 struct totals totals;
-static bool disturbed;
+static bool disturbed, no_names;
 static bool front_ran; /* in this step: nothing else changes what must hold of it */
 static unsigned to_open, next_user;
 
@@ -82,8 +82,8 @@ static void draw_faults(struct plan *p)
     if (p->crosses)
         *(random_below(2) == 0 ? &p->auth_ms : &p->dial_ms) = LOGIN_MS - p->auth_ms;
     p->injects = p->starttls && random_chance(20);
-    p->clean = !disturbed && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO && p->verdict == VERDICT_OK &&
-               p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full && !p->crosses;
+    p->clean = !disturbed && !no_names && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO &&
+               p->verdict == VERDICT_OK && p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full && !p->crosses;
 }
 
 static void draw_plan(struct plan *p)
@@ -280,6 +280,7 @@ static void require_all(void)
     }
     SIM_REQUIRE(n == front.n_sessions);
     helpers_require_equal();
+    ways_require();
 }
 
 /* Nothing is left of anybody. */
@@ -312,6 +313,8 @@ void world_run(unsigned sessions)
     next_user = 1;
     to_open = sessions;
     disturbed = random_chance(150);
+    no_names = random_chance(120);
+    dns_begin_world(no_names);
     helpers_start_world(disturbed);
     int64_t began_ms = loop_now_ms();
     for (unsigned steps = 0; steps < STEPS_MOST; steps++) {
