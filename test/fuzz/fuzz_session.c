@@ -27,7 +27,7 @@ void fuzz_start(void)
 {
     clock_life = live;
     random_begin(0);
-    FUZZ_REQUIRE(house_open());
+    FUZZ_REQUIRE(house_open(1));
 }
 
 void fuzz_one(struct span input)

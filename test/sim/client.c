@@ -51,13 +51,18 @@ const struct buf *client_up_log(const struct client *c)
 
 /* ---- replies ---- */
 
-/* An outage never looks like a wrong password. */
+/* An outage never looks like a wrong password. A refused token is explained first, and nothing else is. */
 static void require_honest(const struct client *c, const struct command *k, struct span line)
 {
     bool refused =
         span_contains_nocase(line, SPAN("AUTHENTICATIONFAILED")) || span_contains_nocase(line, SPAN("[AUTH]"));
     bool by_auth = c->plan->verdict == VERDICT_REFUSED || c->plan->verdict == VERDICT_DENIED;
-    SIM_REQUIRE(!refused || k->wrong || by_auth || c->plan->store_fault == FAULT_GARBAGE);
+    bool garbled = c->plan->store_fault == FAULT_GARBAGE;
+    SIM_REQUIRE(!refused || k->wrong || by_auth || c->plan->hopeless || garbled);
+    SIM_REQUIRE(refused || !k->wrong || !c->plan->clean); /* and a wrong one never like an outage */
+    SIM_REQUIRE(!refused || k->challenged == k->may_be_challenged);
+    bool dismissed = c->plan->protocol == POP3 && span_starts(line, SPAN("-ERR [SYS/TEMP] ")); /* before its answer */
+    SIM_REQUIRE(refused || dismissed || !k->challenged);
 }
 
 /* Its store talks nonsense: whatever comes is only compared with what that said. */
@@ -83,11 +88,12 @@ static void finish(struct client *c, bool good, struct span line)
     if (k.kind == C_LOGIN) {
         SIM_REQUIRE(!good || !k.wrong || c->plan->store_fault == FAULT_GARBAGE); /* which may well say OK */
         SIM_REQUIRE(good || k.wrong || !c->plan->clean);
-        require_honest(c, &k, line);
-        if (good)
+        if (good) {
             logged_in(c);
-        else
+        } else {
+            require_honest(c, &k, line);
             totals.refused++;
+        }
     }
     if (k.kind == C_STARTTLS) {
         SIM_REQUIRE(good || !c->plan->clean);
@@ -129,7 +135,7 @@ static void take_imap(struct client *c, struct span line)
         return;
     }
     if (span_starts(line, SPAN("+"))) {
-        client_goes_on(c);
+        client_goes_on(c, line);
         return;
     }
     SIM_REQUIRE(c->n_window > 0 && span_word(&rest, &tag) && span_word(&rest, &status));
@@ -147,7 +153,7 @@ static void take_pop3(struct client *c, struct span line)
     }
     bool good = span_starts(line, SPAN("+OK"));
     if (!good && span_starts(line, SPAN("+"))) {
-        client_goes_on(c);
+        client_goes_on(c, line);
         return;
     }
     SIM_REQUIRE(good || span_starts(line, SPAN("-ERR")));

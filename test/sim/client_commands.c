@@ -14,9 +14,9 @@ const char *client_user(const struct client *c)
     return c->attempts <= 1 ? c->plan->name : c->plan->other;
 }
 
-static const char *plain_of(const struct client *c, const char *password)
+static const char *message_of(const struct client *c, bool wrong)
 {
-    return c->attempts > 1 ? c->plan->encoded[3] : c->plan->encoded[password == c->plan->wrong];
+    return c->plan->forms[c->attempts > 1 ? FORM_SASL_OTHER : wrong ? FORM_SASL_WRONG : FORM_SASL];
 }
 
 /* ---- commands ---- */
@@ -56,10 +56,13 @@ static void send_part(struct client *c, struct command *k)
     SIM_REQUIRE(buf_add(&c->out, bytes) && (k->kind == C_LOGIN || buf_add(&c->up_log, bytes)));
 }
 
-void client_goes_on(struct client *c)
+void client_goes_on(struct client *c, struct span challenge)
 {
     SIM_REQUIRE(c->n_window > 0 && c->window[0].sent < c->window[0].n_parts);
-    send_part(c, &c->window[0]);
+    struct command *k = &c->window[0];
+    k->challenged = k->may_be_challenged && k->sent == k->n_parts - 1;
+    SIM_REQUIRE(!k->challenged || span_starts(challenge, SPAN("+ eyJzdGF0dXMi"))); /* {"status" */
+    send_part(c, k);
 }
 
 static void issue(struct client *c, struct command *k)
@@ -75,12 +78,29 @@ static void encode(struct span bytes, struct buf *to)
     SIM_REQUIRE(base64_encode(bytes, to) && buf_add_byte(to, '\0'));
 }
 
+/* AUTHENTICATE or AUTH: the message with the command, or when it is asked for. A refused token is explained in a
+ * challenge, to which something has to be said before the answer comes. */
+static void add_exchange(const struct client *c, struct command *k)
+{
+    static const char *const words[] = { "\r\n", "AQ==\r\n", "*\r\n" };
+    enum sasl_mechanism m = c->plan->mechanism;
+    const char *message = message_of(c, k->wrong), *name = sasl_name(m);
+    bool at_once = random_below(2) == 0;
+    if (c->plan->protocol == IMAP)
+        add_part(k, "%s AUTHENTICATE %s%s%s\r\n", k->tag, name, at_once ? " " : "", at_once ? message : "");
+    else
+        add_part(k, "AUTH %s%s%s\r\n", name, at_once ? " " : "", at_once ? message : "");
+    if (!at_once)
+        add_part(k, "%s\r\n", message);
+    k->may_be_challenged = m != SASL_PLAIN;
+    if (k->may_be_challenged)
+        add_part(k, "%s", words[random_below(COUNT_OF(words))]);
+}
+
 static void login_imap(struct client *c, struct command *k, const char *password)
 {
-    const char *name = client_user(c), *encoded = plain_of(c, password);
+    const char *name = client_user(c);
     struct buf b64_name, b64_password;
-    encode(span_of(name), &b64_name);
-    encode(span_of(password), &b64_password);
     switch (random_below(6)) {
     case 0:
         add_part(k, "%s LOGIN %s \"%s\"\r\n", k->tag, name, password);
@@ -94,59 +114,40 @@ static void login_imap(struct client *c, struct command *k, const char *password
         add_part(k, "%s\r\n", password);
         break;
     case 3:
-        add_part(k, "%s AUTHENTICATE PLAIN %s\r\n", k->tag, encoded);
-        break;
-    case 4:
-        add_part(k, "%s AUTHENTICATE PLAIN\r\n", k->tag);
-        add_part(k, "%s\r\n", encoded);
-        break;
-    default:
+        encode(span_of(name), &b64_name);
+        encode(span_of(password), &b64_password);
         add_part(k, "%s AUTHENTICATE LOGIN\r\n", k->tag);
         add_part(k, "%s\r\n", b64_name.at);
         add_part(k, "%s\r\n", b64_password.at);
-        break;
-    }
-    buf_fini(&b64_name);
-    buf_fini(&b64_password);
-}
-
-static void login_pop3(struct client *c, const char *password)
-{
-    const char *encoded = plain_of(c, password);
-    struct command *k;
-    switch (random_below(3)) {
-    case 0:
-        k = new_command(c, C_ONE);
-        add_part(k, "USER %s\r\n", client_user(c));
-        issue(c, k);
-        k = new_command(c, C_LOGIN);
-        add_part(k, "PASS %s\r\n", password);
-        break;
-    case 1:
-        k = new_command(c, C_LOGIN);
-        add_part(k, "AUTH PLAIN %s\r\n", encoded);
+        buf_fini(&b64_name);
+        buf_fini(&b64_password);
         break;
     default:
-        k = new_command(c, C_LOGIN);
-        add_part(k, "AUTH PLAIN\r\n");
-        add_part(k, "%s\r\n", encoded);
+        add_exchange(c, k);
         break;
     }
-    k->wrong = password == c->plan->wrong;
-    issue(c, k);
 }
 
 static void sign_in(struct client *c)
 {
-    const char *password = c->plan->wrong_first && c->attempts == 0 ? c->plan->wrong : c->plan->password;
+    bool pop3 = c->plan->protocol == POP3, password = c->plan->mechanism == SASL_PLAIN;
+    bool by_pass = pop3 && password && random_below(3) == 0;
+    bool wrong = c->plan->wrong_first && c->attempts == 0;
+    const char *secret = c->plan->forms[wrong ? FORM_WRONG : FORM_PASSWORD];
     c->attempts++;
-    if (c->plan->protocol == POP3) {
-        login_pop3(c, password);
-        return;
+    if (by_pass) {
+        struct command *user = new_command(c, C_ONE);
+        add_part(user, "USER %s\r\n", client_user(c));
+        issue(c, user);
     }
     struct command *k = new_command(c, C_LOGIN);
-    login_imap(c, k, password);
-    k->wrong = password == c->plan->wrong;
+    k->wrong = wrong;
+    if (by_pass)
+        add_part(k, "PASS %s\r\n", secret);
+    else if (pop3 || !password)
+        add_exchange(c, k);
+    else
+        login_imap(c, k, secret);
     issue(c, k);
 }
 

@@ -13,7 +13,8 @@ struct command {
     char tag[8];
     struct buf parts[PARTS];
     size_t n_parts, sent;
-    bool wrong; /* its password is */
+    bool wrong;                         /* its password or token is */
+    bool may_be_challenged, challenged; /* a token: told that it is refused, which the last part answers */
 };
 
 struct client {
@@ -29,8 +30,8 @@ struct client {
     size_t literal;
 };
 
-bool client_issues(struct client *c);  /* the next command; false: not now */
-void client_goes_on(struct client *c); /* a continuation came: the next part of the command */
+bool client_issues(struct client *c);                         /* the next command; false: not now */
+void client_goes_on(struct client *c, struct span challenge); /* the next part of the command */
 void command_fini(struct command *k);
 
 #endif

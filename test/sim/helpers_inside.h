@@ -13,6 +13,7 @@ struct pending {
     enum message_type type; /* of the answer */
     struct slot *slot;
     bool other; /* which of its two users is asked for */
+    bool right; /* the credential, as far as auth was shown it */
 };
 
 struct model {

@@ -12,10 +12,11 @@
  *   channel.c  ipc.h on queues
  *   stubs.c    listeners, TLS contexts, hashes
  *   client.c   mail programs: what they hear; client_commands.c  what they say
- *   store.c    mail stores up to the login; store_session.c  after it
+ *   store.c    mail stores; store_login.c  up to the login; store_session.c  after it
  *   spares.c   connections that stand ready
  *   helpers.c  auth.c, backends.c  the two helpers; supervisor.c  main
  *   ways.c     the ways to members: the real backends/ways, on dns.c and sockets.c
+ *   plan.c     what is to happen to each session; secrets.c  its secrets
  *   world.c    the schedule and the invariants
  *   house.c    the configuration
  *   main.c     the command line */
@@ -24,6 +25,7 @@
 
 #include "proxy/base/buf.h"
 #include "proxy/net/ipc.h"
+#include "proxy/wire/sasl.h"
 
 #define SIM_REQUIRE(condition) ((condition) ? (void)0 : sim_die(#condition, __FILE__, __LINE__))
 void sim_die(const char *what, const char *file, int line) __attribute__((noreturn)); /* says the seed */
@@ -168,10 +170,43 @@ void helpers_front_hears(const struct message *m, const struct ipc *from); /* be
 void helpers_forget(const struct slot *s);
 void helpers_settle(void); /* no more disturbances */
 
-/* ---- the secret of a session, in all its forms ---- */
+/* ---- secrets.c: those of a session, in all their forms ---- */
+
+#define MASTER_USER "opener"
+#define MASTER_PASSWORD "mAster-of-all-mailboxes"
+
+enum form {
+    FORM_PASSWORD, /* or token */
+    FORM_WRONG,
+    FORM_BASE64, /* the right one, for AUTH LOGIN */
+    FORM_SASL,   /* the whole message: right, wrong, of the other */
+    FORM_SASL_WRONG,
+    FORM_SASL_OTHER,
+    FORM_GIVEN, /* by auth, for the store */
+    FORM_GIVEN_SASL,
+    FORM_GIVEN_SASL_OTHER,
+    FORM_MASTER,
+    FORM_MASTER_SASL,
+    FORM_MASTER_SASL_OTHER,
+    FORMS
+};
+enum { /* masks of them */
+       SECRETS_OWN = (1 << FORM_GIVEN) - 1,
+       SECRETS_GIVEN = (1 << FORM_MASTER) - (1 << FORM_GIVEN),
+       SECRETS_MASTER = (1 << FORMS) - (1 << FORM_MASTER)
+};
 
 struct plan;
-bool secret_is_in(const struct plan *p, struct span bytes);
+void secrets_draw(struct plan *p, bool given);
+void secrets_known(const struct plan *p); /* from here on they are searched for */
+void secrets_over(const struct plan *p);
+unsigned secrets_in(const struct plan *p, struct span bytes); /* a mask; NULL: of all sessions */
+
+/* ---- plan.c ---- */
+
+enum { PLAN_LARGE = 20000, PLAN_SMALL = 300 };
+void plans_begin(bool disturbed, bool no_names);
+void plan_draw(struct plan *p);
 
 /* ---- client.c, store.c ---- */
 
@@ -181,6 +216,7 @@ enum sim_fault { FAULT_NO, FAULT_FIN, FAULT_RESET, FAULT_STALL, FAULT_GARBAGE, F
 struct plan {
     unsigned user;
     uint8_t protocol, port, site;
+    enum sasl_mechanism mechanism; /* PLAIN: a password, however it is said */
     bool implicit, starttls, proxied;
     bool wrong_first; /* the first password is wrong */
     bool clean;       /* nothing fails: it must come to its good end */
@@ -195,10 +231,12 @@ struct plan {
     bool confirm;             /* IPsec: its link is good */
     bool full;                /* too many sessions of this user */
     bool crosses;             /* an answer comes when the time for the login is over */
+    bool judged;              /* auth knows whether the credential is right */
+    bool hopeless;            /* a token, at a site that takes none */
+    bool refuses_master;      /* the store does, though it is right */
     char name[24], other[24]; /* who signs in at first, and who after that has failed */
-    char password[40], wrong[40];
-    size_t form_n[6];     /* lengths of these and of those below */
-    char encoded[4][120]; /* PLAIN, in base64: right, wrong; the right password alone; PLAIN of the other */
+    size_t form_n[FORMS];     /* 0: there is none */
+    char forms[FORMS][120];   /* secrets.c */
 };
 
 struct client;
@@ -241,7 +279,9 @@ uint64_t spares_give(struct slot *s);      /* the same */
 
 struct config;
 extern const struct config *house_config;
-bool house_open(void); /* the front is born and calls clock_life, then leaves */
+extern bool house_judges;         /* auth sees credentials and judges some, and the master opens some sites */
+bool house_open(unsigned number); /* of HOUSES */
+enum { HOUSES = 2 };              /* the front is born and calls clock_life, then leaves */
 
 /* ---- world.c ---- */
 
@@ -276,7 +316,9 @@ enum { SITE_NORTH, SITE_SOUTH, SITE_HERE, SITE_SEALED };
 extern const struct site_fact {
     const char *name;
     bool tls, starttls, ipsec, spare;
-} site_facts[];
+    bool master, star;   /* the master opens its mailboxes; by a name of both */
+    unsigned mechanisms; /* 1 << enum sasl_mechanism: the tokens that its stores take */
+} * site_facts;
 extern const size_t n_site_facts;
 void accept_on(unsigned port, int fd, const struct addr *peer); /* stubs.c: a connection for a listener */
 

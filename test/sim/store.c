@@ -6,10 +6,9 @@
 
 #include "config/config.h"
 #include "proxy/wire/pop3.h"
-#include "proxy/wire/sasl.h"
 #include "test/sim/store_inside.h"
 
-enum { NOISES = 16, SASL_LINE = 16384 };
+enum { NOISES = 16 };
 
 struct store *store_new(const struct plan *p, struct link *l, const char *user)
 {
@@ -21,9 +20,9 @@ struct store *store_new(const struct plan *p, struct link *l, const char *user)
     s->lists_in_greeting = random_below(2) == 0;
     s->initial_response = random_below(2) == 0;
     s->literal_plus = random_below(2) == 0;
-    s->plain = random_below(3) > 0;
+    s->plain = random_below(3) > 0 || site_facts[p->site].master; /* who opens for somebody else needs it */
     s->lists_after = random_below(2) == 0;
-    imap_reader_init(&s->reader, SASL_LINE);
+    imap_reader_init(&s->reader, STORE_SASL_LINE);
     buf_init(&s->in, LOG_MAX);
     buf_init(&s->out, LOG_MAX);
     buf_init(&s->down_log, LOG_MAX);
@@ -112,170 +111,6 @@ void store_answered(struct store *s)
     SIM_REQUIRE(buf_add(&s->safe, span_bytes(&s->down_log.n, sizeof s->down_log.n)));
 }
 
-static const char *list_of(const struct store *s)
-{
-    static char list[200];
-    bool offers_tls = site_facts[s->plan->site].starttls && !s->link->peer_tls;
-    snprintf(list, sizeof list, "IMAP4rev1%s%s%s%s", offers_tls ? " STARTTLS" : "", s->plain ? " AUTH=PLAIN" : "",
-             s->initial_response ? " SASL-IR" : "", s->literal_plus ? " LITERAL+" : " ID");
-    return list;
-}
-
-static void begin_session(struct store *s)
-{
-    s->phase = ST_SESSION;
-    s->let_in = true;
-    store_answered(s);
-    if (s->plan->protocol == IMAP && random_below(3) == 0) {
-        store_says_line(s, "* 3 RECENT\r\n"); /* at once, and unasked */
-        store_answered(s);
-    }
-}
-
-/* ---- the login ---- */
-
-/* What it was given is of the session that dialled it, through a link that may carry it. */
-static bool judge(struct store *s, struct span user, struct span password)
-{
-    const struct plan *p = s->plan;
-    SIM_REQUIRE(s->link->peer_tls || s->link->may_be_clear);
-    SIM_REQUIRE(span_eq(user, span_of(s->awaited)));
-    bool right = span_eq(password, span_of(p->password));
-    SIM_REQUIRE(right || span_eq(password, span_of(p->wrong)) || p->client_fault == FAULT_GARBAGE);
-    return right;
-}
-
-static void answer_imap(struct store *s, struct span tag, bool right)
-{
-    if (!right) {
-        store_says_line(s, "%.*s NO [AUTHENTICATIONFAILED] no\r\n", SPAN_ARG(tag));
-        return;
-    }
-    if (s->lists_after) {
-        store_says_line(s, "%.*s OK [CAPABILITY %s] in\r\n", SPAN_ARG(tag), list_of(s));
-        begin_session(s);
-        return;
-    }
-    store_says_line(s, "%.*s OK in\r\n", SPAN_ARG(tag));
-    s->phase = ST_LIST;
-}
-
-static bool judge_response(struct store *s, struct span text)
-{
-    struct buf message;
-    struct sasl_identity who;
-    buf_init_secret(&message, SASL_LINE);
-    SIM_REQUIRE(base64_decode(text, &message) && sasl_plain_parse(buf_span(&message), &who));
-    bool right = judge(s, who.authcid, who.password);
-    buf_fini(&message);
-    return right;
-}
-
-void store_keeps_tag(struct store *s, struct span tag)
-{
-    SIM_REQUIRE(tag.n < sizeof s->tag);
-    memset(s->tag, 0, sizeof s->tag);
-    memcpy(s->tag, tag.at, tag.n);
-}
-
-static void start_tls(struct store *s)
-{
-    SIM_REQUIRE(!s->link->peer_tls && s->in.n == 0);
-    s->starts_tls = true;
-}
-
-static void do_imap(struct store *s, const struct imap_command *c)
-{
-    switch (c->verb) {
-    case IMAP_CAPABILITY:
-        store_says_line(s, "* CAPABILITY %s\r\n%.*s OK done\r\n", list_of(s), SPAN_ARG(c->tag));
-        if (s->phase == ST_LIST)
-            begin_session(s);
-        break;
-    case IMAP_ID:
-        store_says_line(s, "* ID NIL\r\n%.*s OK done\r\n", SPAN_ARG(c->tag));
-        break;
-    case IMAP_STARTTLS:
-        store_says_line(s, "%.*s OK begin\r\n", SPAN_ARG(c->tag));
-        start_tls(s);
-        break;
-    case IMAP_LOGIN:
-        answer_imap(s, c->tag, judge(s, c->words[0], c->words[1]));
-        break;
-    case IMAP_AUTHENTICATE:
-        SIM_REQUIRE(s->plain);
-        store_keeps_tag(s, c->tag);
-        if (c->n_words == 2)
-            answer_imap(s, c->tag, judge_response(s, c->words[1]));
-        else {
-            s->awaits_response = true;
-            store_says_line(s, "+ \r\n");
-        }
-        break;
-    default:
-        SIM_REQUIRE(c->verb == IMAP_NOOP || c->verb == IMAP_LOGOUT);
-        store_says_line(s, "%.*s OK done\r\n", SPAN_ARG(c->tag));
-    }
-}
-
-static bool read_imap(struct store *s)
-{
-    struct imap_command c = { 0 };
-    imap_problem problem = "";
-    struct span in = buf_span(&s->in);
-    enum imap_got got = imap_reader_next(&s->reader, &in, &c, &problem);
-    buf_take(&s->in, s->in.n - in.n);
-    SIM_REQUIRE(got == IMAP_MORE || got == IMAP_GO_AHEAD || got == IMAP_COMMAND);
-    if (got == IMAP_GO_AHEAD)
-        store_says_line(s, "+ go\r\n");
-    if (got == IMAP_COMMAND)
-        do_imap(s, &c);
-    return got != IMAP_MORE;
-}
-
-static void answer_pop3(struct store *s, bool right)
-{
-    if (!right)
-        store_says_line(s, "-ERR [AUTH] no\r\n");
-    else {
-        store_says_line(s, "+OK in\r\n");
-        begin_session(s);
-    }
-}
-
-static void do_pop3(struct store *s, const struct pop3_command *c)
-{
-    struct span rest = c->argument, word;
-    switch (c->verb) {
-    case POP3_CAPA:
-        store_says_line(s, "+OK\r\nUIDL\r\n%s%s%s.\r\n", s->plain ? "SASL PLAIN\r\n" : "", s->plain ? "" : "USER\r\n",
-                        site_facts[s->plan->site].starttls && !s->link->peer_tls ? "STLS\r\n" : "");
-        break;
-    case POP3_STLS:
-        store_says_line(s, "+OK begin\r\n");
-        start_tls(s);
-        break;
-    case POP3_USER:
-        snprintf(s->user, sizeof s->user, "%.*s", SPAN_ARG(c->argument));
-        store_says_line(s, "+OK\r\n");
-        break;
-    case POP3_PASS:
-        answer_pop3(s, judge(s, span_of(s->user), c->argument));
-        break;
-    case POP3_AUTH:
-        SIM_REQUIRE(span_word(&rest, &word) && span_eq(word, SPAN("PLAIN")));
-        if (span_word(&rest, &word))
-            answer_pop3(s, judge_response(s, word));
-        else {
-            s->awaits_response = true;
-            store_says_line(s, "+ \r\n");
-        }
-        break;
-    default:
-        store_says_line(s, "-ERR what\r\n");
-    }
-}
-
 bool store_reads_line(struct store *s, struct span *line, size_t *used)
 {
     enum line_read got = line_read(buf_span(&s->in), LOG_MAX, line, used);
@@ -283,50 +118,7 @@ bool store_reads_line(struct store *s, struct span *line, size_t *used)
     return got == LINE_READ;
 }
 
-static bool read_pop3(struct store *s)
-{
-    struct span line;
-    struct pop3_command c;
-    size_t used;
-    if (!store_reads_line(s, &line, &used))
-        return false;
-    SIM_REQUIRE(pop3_command_parse(line, &c));
-    char *copy = span_copy(line); /* what it says may begin the session, whose bytes are behind */
-    SIM_REQUIRE(copy != NULL && pop3_command_parse(span_bytes(copy, line.n), &c));
-    buf_take(&s->in, used);
-    do_pop3(s, &c);
-    free(copy);
-    return true;
-}
-
-static bool read_response(struct store *s)
-{
-    struct span line;
-    size_t used;
-    if (!store_reads_line(s, &line, &used))
-        return false;
-    s->awaits_response = false;
-    bool right = judge_response(s, line);
-    buf_take(&s->in, used);
-    if (s->plan->protocol == IMAP)
-        answer_imap(s, span_of(s->tag), right);
-    else
-        answer_pop3(s, right);
-    return true;
-}
-
 /* ---- a step ---- */
-
-static void greet(struct store *s)
-{
-    s->phase = ST_LOGIN;
-    if (s->plan->protocol == POP3)
-        store_says_line(s, "+OK ready\r\n");
-    else if (s->lists_in_greeting)
-        store_says_line(s, "* OK [CAPABILITY %s] ready\r\n", list_of(s));
-    else
-        store_says_line(s, "* OK ready\r\n");
-}
 
 static bool understand(struct store *s)
 {
@@ -334,9 +126,7 @@ static bool understand(struct store *s)
         return false;
     if (s->phase == ST_SESSION)
         return store_reads_session(s);
-    if (s->awaits_response)
-        return read_response(s);
-    return s->plan->protocol == IMAP ? read_imap(s) : read_pop3(s);
+    return store_reads_login(s);
 }
 
 static void require_in_order(struct store *s, struct span bytes)
@@ -449,7 +239,7 @@ bool store_acts(struct store *s)
     if (s->phase == ST_TLS || (s->starts_tls && s->out.n == 0))
         acted = shake(s);
     else if (s->phase == ST_GREET)
-        greet(s);
+        store_greets(s);
     else if (s->leaving && s->out.n == 0 && !s->said_end) {
         s->said_end = true;
         peer_end(s->link, false);

@@ -1,11 +1,11 @@
-/* The inside of a mail store, for store.c (up to the login) and store_session.c (after it). */
+/* The inside of a mail store, for store.c, store_login.c and store_session.c. */
 #ifndef TEST_SIM_STORE_INSIDE_H
 #define TEST_SIM_STORE_INSIDE_H
 
 #include "proxy/wire/imap_command.h"
 #include "test/sim/sim.h"
 
-enum { LOG_MAX = 1 << 20 };
+enum { LOG_MAX = 1 << 20, STORE_SASL_LINE = 16384 };
 enum store_phase { ST_TLS, ST_GREET, ST_LOGIN, ST_LIST, ST_SESSION, ST_SILENT, ST_OVER };
 
 struct store {
@@ -14,7 +14,8 @@ struct store {
     enum store_phase phase;
     unsigned steps, fault_at, noises;
     bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
-    bool starts_tls, awaits_response, listed, leaving, said_end, let_in;
+    enum sasl_mechanism mechanism;                                              /* of the exchange that is under way */
+    bool starts_tls, awaits_response, challenged, listed, leaving, said_end, let_in;
     struct imap_reader reader;
     char user[40];
     const char *awaited; /* whose login it was dialled for */
@@ -32,6 +33,8 @@ void store_says_line(struct store *s, const char *format, ...) PRINTF_LIKE(2, 3)
 void store_answered(struct store *s); /* a line is complete: here one of somebody else would do no harm */
 void store_keeps_tag(struct store *s, struct span tag);
 bool store_reads_line(struct store *s, struct span *line, size_t *used);
+void store_greets(struct store *s);
+bool store_reads_login(struct store *s);   /* the same, as the next */
 bool store_reads_session(struct store *s); /* one thing of its input; false: there is none */
 
 #endif

@@ -1,124 +1,21 @@
 /* One world: its plans, the schedule, and what must hold after every step. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "proxy/front/process.h"
 #include "proxy/net/loop.h"
-#include "proxy/wire/sasl.h"
 #include "test/sim/sim.h"
 
-enum {
-    LOGIN_MS = 20000 /* site_login_timeout_s of house.c */,
-    LARGE = 20000,
-    SMALL = 300,
-    STEPS_MOST = 2000000,
-    HOURS_MOST = 48
-};
+enum { STEPS_MOST = 2000000, HOURS_MOST = 48 };
 
 struct slot slots[SLOTS];
 struct totals totals;
-static bool disturbed, no_names;
 static bool front_ran; /* in this step: nothing else changes what must hold of it */
-static unsigned to_open, next_user;
+static unsigned to_open;
 
-/* ---- plans ---- */
-
-static void encode(const struct plan *p, const char *name, const char *password, char *to)
-{
-    struct buf message, text;
-    buf_init(&message, 200);
-    buf_init(&text, 200);
-    SIM_REQUIRE(sasl_plain_write(&message, SPAN_NONE, span_of(name), span_of(password)));
-    SIM_REQUIRE(base64_encode(buf_span(&message), &text) && text.n < sizeof p->encoded[0]);
-    memcpy(to, text.at, text.n);
-    buf_fini(&message);
-    buf_fini(&text);
-}
-
-static void draw_words(struct plan *p)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 %{}+";
-    struct buf text;
-    snprintf(p->name, sizeof p->name, "u%u", p->user);
-    snprintf(p->other, sizeof p->other, "v%u", p->user);
-    random_text(p->password, 9 + random_below(25), letters);
-    random_text(p->wrong, 9 + random_below(25), letters);
-    p->password[0] = 'p';
-    p->wrong[0] = 'w';
-    encode(p, p->name, p->password, p->encoded[0]);
-    encode(p, p->name, p->wrong, p->encoded[1]);
-    encode(p, p->other, p->password, p->encoded[3]);
-    buf_init(&text, 200);
-    SIM_REQUIRE(base64_encode(span_of(p->password), &text));
-    memcpy(p->encoded[2], text.at, text.n);
-    buf_fini(&text);
-    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2], p->encoded[3] };
-    for (size_t i = 0; i < COUNT_OF(forms); i++)
-        p->form_n[i] = strlen(forms[i]);
-}
-
-static void draw_faults(struct plan *p)
-{
-    static const uint8_t verdicts[] = { VERDICT_REFUSED,     VERDICT_DENIED,       VERDICT_UNAVAILABLE,
-                                        VERDICT_UNAVAILABLE, VERDICT_ADDRESS_FULL, VERDICT_STATUSES };
-    static const uint8_t dials[] = { DIAL_UNREACHABLE, DIAL_UNREACHABLE, DIAL_NO_SITE, DIAL_LOOP, DIAL_STATUSES };
-    p->confirm = true;
-    if (random_chance(disturbed ? 300 : 120)) {
-        p->client_fault = (enum sim_fault)(1 + random_below(FAULT_CERTIFICATE - 1));
-        p->client_fault_at = random_below(random_below(2) == 0 ? 12 : 80);
-    }
-    if (random_chance(120)) {
-        p->store_fault = (enum sim_fault)(1 + random_below(FAULT_KINDS - 1));
-        p->store_fault_at = random_below(random_below(2) == 0 ? 12 : 80);
-    }
-    if (random_chance(50))
-        p->verdict = verdicts[random_below(COUNT_OF(verdicts))];
-    if (random_chance(40))
-        p->dialed = dials[random_below(COUNT_OF(dials))];
-    if (random_chance(20))
-        p->confirm = false;
-    p->full = random_chance(20);
-    p->crosses = random_chance(40); /* the answer comes in the moment in which nobody waits any more */
-    if (p->crosses)
-        *(random_below(2) == 0 ? &p->auth_ms : &p->dial_ms) = LOGIN_MS - p->auth_ms;
-    p->injects = p->starttls && random_chance(20);
-    p->clean = !disturbed && !no_names && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO &&
-               p->verdict == VERDICT_OK && p->dialed == DIAL_OK && p->confirm && !p->injects && !p->full && !p->crosses;
-}
-
-static void draw_plan(struct plan *p)
-{
-    *p = (struct plan){ .user = next_user++, .port = (uint8_t)random_below((uint32_t)n_port_facts) };
-    const struct port_fact *port = &port_facts[p->port];
-    p->site = (uint8_t)random_below((uint32_t)n_site_facts);
-    p->protocol = port->protocol;
-    p->implicit = port->implicit;
-    p->starttls = port->starttls;
-    p->proxied = port->proxied;
-    p->wrong_first = random_chance(100);
-    p->auth_ms = random_below(3) == 0 ? random_below(300) : 0;
-    p->dial_ms = random_below(3) == 0 ? random_below(300) : 0;
-    p->commands = random_below(6);
-    p->largest = random_chance(disturbed ? 300 : 50) ? LARGE : SMALL;
-    draw_words(p);
-    draw_faults(p);
-}
+/* ---- slots ---- */
 
 const struct plan *plan_of(unsigned slot)
 {
     return slot < SLOTS ? &slots[slot].plan : spare_plan(slot);
 }
-
-bool secret_is_in(const struct plan *p, struct span bytes)
-{
-    const char *const forms[] = { p->password, p->wrong, p->encoded[0], p->encoded[1], p->encoded[2], p->encoded[3] };
-    for (size_t i = 0; i < COUNT_OF(forms); i++)
-        if (bytes.n >= p->form_n[i] && memmem(bytes.at, bytes.n, forms[i], p->form_n[i]) != NULL)
-            return true;
-    return false;
-}
-
-/* ---- slots ---- */
 
 struct slot *slot_by_name(struct span name)
 {
@@ -146,7 +43,7 @@ struct link *slot_dial(struct slot *s)
     s->site_link = link_new(true, (unsigned)(s - slots));
     s->site_link->may_be_clear = !site->tls && !site->starttls && !site->ipsec;
     s->site_link->must_guard = s->site_link->guarded = site->ipsec;
-    if (s->plan.largest == LARGE)
+    if (s->plan.largest == PLAN_LARGE)
         link_widen(s->site_link);
     s->store = store_new(&s->plan, s->site_link, client_user(s->client));
     return s->site_link;
@@ -168,11 +65,12 @@ static bool open_one(void)
     to_open--;
     totals.sessions++;
     *s = (struct slot){ .used = true };
-    draw_plan(&s->plan);
+    plan_draw(&s->plan);
+    secrets_known(&s->plan);
     s->client_link = link_new(false, (unsigned)(s - slots));
     if (s->plan.starttls) /* the go-ahead has to fit, or the front hangs up */
         link_widen(s->client_link);
-    if (s->plan.largest == LARGE)
+    if (s->plan.largest == PLAN_LARGE)
         link_widen(s->client_link);
     s->client = client_new(&s->plan, s->client_link);
     struct addr peer = {
@@ -190,6 +88,7 @@ static bool close_one(struct slot *s)
         return false;
     client_judge(s->client, s->store != NULL && store_let_in(s->store) ? s->store : NULL);
     helpers_forget(s);
+    secrets_over(&s->plan);
     client_free(&s->client);
     store_free(&s->store);
     s->used = false;
@@ -310,10 +209,9 @@ void world_run(unsigned sessions)
     clock_begin();
     wire_begin();
     spares_begin();
-    next_user = 1;
     to_open = sessions;
-    disturbed = random_chance(150);
-    no_names = random_chance(120);
+    bool disturbed = random_chance(150), no_names = random_chance(120);
+    plans_begin(disturbed, no_names);
     dns_begin_world(no_names);
     helpers_start_world(disturbed);
     int64_t began_ms = loop_now_ms();
