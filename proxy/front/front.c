@@ -2,6 +2,7 @@
  * drains. Once serving it opens no file and connects to nothing. */
 #include "proxy/front/front.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -60,10 +61,17 @@ bool front_has_room(void)
     return places.n_free > 0;
 }
 
-/* A burst may log out again and leave buffers behind that nobody needs. */
+void front_air(void)
+{
+    malloc_trim(0);
+    tls_pool_trim();
+}
+
+/* A burst may log out again, and what it took lies between what others keep: without this each burst, which finds
+ * other holes than the last, would leave the heap a little larger. */
 static void on_airing(struct alarm *a UNUSED)
 {
-    tls_pool_trim();
+    front_air();
 }
 
 static void air_later(void)

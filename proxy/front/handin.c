@@ -228,16 +228,14 @@ static void feed(struct session *s)
 static void read_site(struct session *s)
 {
     struct signin *in = s->signin;
-    char *room = buf_space(&in->from_site, SITE_READ_BYTES);
-    ssize_t n = room != NULL ? conn_read(s->site, room, SITE_READ_BYTES) : CONN_BROKEN;
+    ssize_t n = conn_read(s->site, front.scratch, SITE_READ_BYTES);
     if (n == CONN_AGAIN)
         return;
-    if (room == NULL)
-        failed(s, "too_much");
-    else if (n < 0)
+    if (n < 0)
         failed(s, n == CONN_BROKEN ? conn_why(s->site) : "eof");
+    else if (!buf_add(&in->from_site, (struct span){ front.scratch, (size_t)n }))
+        failed(s, "too_much");
     else {
-        buf_grew(&in->from_site, (size_t)n);
         if (s->protocol == POP3 && !conn_is_tls(s->site))
             conn_acknowledge(s->site);
         feed(s);

@@ -50,6 +50,7 @@ struct session *front_session(uint64_t id); /* NULL: it is gone */
 bool front_has_room(void);
 void front_admit(struct session *s); /* gives it its id and a place; there is room */
 void front_left(struct session *s);
+void front_air(void); /* memory that is free goes back to the system; walks the heap's free chunks */
 /* Another id: what is still under way to the old one finds nobody. Nothing may count the session under the old one. */
 void front_rename(struct session *s);
 

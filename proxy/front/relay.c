@@ -1,15 +1,13 @@
 /* The relay. One scratch buffer for the whole process: what is read into it is written from it, and only what the
- * other side would not take is held, while reading from the source stops. After three quiet seconds both TLS ends give
- * their buffers back, so an idle session costs no buffer at all. */
+ * other side would not take is held, while reading from the source stops. OpenSSL's buffers come and go with each
+ * record, so a session that waits costs no buffer at all. */
 #include "proxy/front/relay.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "proxy/front/dialogue.h"
 #include "proxy/front/trace.h"
 #include "proxy/net/loop.h"
-#include "proxy/net/tls_pool.h"
 
 enum { QUIET_MS = 3 * SECOND, GRACE_MS = 10 * SECOND };
 
@@ -21,25 +19,21 @@ static bool explain(struct session *s, enum why why, const char *reason);
 
 static size_t rested; /* since the heap was last trimmed */
 
-/* The buffers that a burst of sessions gave back lie between what the sessions keep, and malloc would hold on to them:
- * 33 kB a session instead of 17 (3,000 that came at once). Only when the last of a burst has come to rest, since it
- * walks the heap. */
+/* What a burst of sessions needed for its logins lies between what the sessions keep, and malloc would hold on to it
+ * until the next airing. Only when the last of a burst has come to rest. */
 static void give_back_holes(void)
 {
     enum { BURST = 64 };
     if (rested < BURST)
         return;
     rested = 0;
-    malloc_trim(0);
-    tls_pool_trim();
+    front_air();
 }
 
 static void on_quiet(struct deadline *d)
 {
     struct session *s = OWNER_OF(d, struct session, stay);
     session_enter(s, S_IDLE);
-    conn_rest(s->client);
-    conn_rest(s->site);
     rested++;
     if (resting.n == 0)
         give_back_holes();

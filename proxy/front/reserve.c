@@ -128,7 +128,6 @@ static void stand_ready(struct spare *one)
     int64_t age_ms = one->site->config->spare_age_s * SECOND + FORGOTTEN_MS;
     buf_fini(&one->in);
     buf_fini(&one->out);
-    conn_rest(one->conn);
     if (!alarm_set(&one->limit, age_ms, on_limit)) {
         lose(one, "memory");
         return;
@@ -151,15 +150,13 @@ static void step(struct spare *one, enum login_step next)
 
 static void read_greeting(struct spare *one)
 {
-    char *room = buf_space(&one->in, READ_BYTES);
-    ssize_t n = room != NULL ? conn_read(one->conn, room, READ_BYTES) : CONN_BROKEN;
+    ssize_t n = conn_read(one->conn, front.scratch, READ_BYTES);
     if (n == CONN_AGAIN)
         return;
-    if (room == NULL || n < 0) {
-        lose(one, room == NULL ? "too_much" : n == CONN_BROKEN ? conn_why(one->conn) : "eof");
+    if (n < 0 || !buf_add(&one->in, (struct span){ front.scratch, (size_t)n })) {
+        lose(one, n >= 0 ? "too_much" : n == CONN_BROKEN ? conn_why(one->conn) : "eof");
         return;
     }
-    buf_grew(&one->in, (size_t)n);
     if (one->protocol == POP3 && !conn_is_tls(one->conn))
         conn_acknowledge(one->conn);
     feed(one);

@@ -384,18 +384,8 @@ bool conn_greeted(const struct conn *c)
 
 void conn_login_over(struct conn *c)
 {
-    if (c->ssl == NULL)
-        return;
-    SSL_clear_options(c->ssl, SSL_OP_CLEANSE_PLAINTEXT);
-    conn_rest(c);
-}
-
-/* SSL_free_buffers refuses while something is inside, but before OpenSSL 3.0.14 it overlooked a record of which only
- * the header had come, or that had been read in part, and freed it (CVE-2024-4741). */
-void conn_rest(struct conn *c)
-{
-    if (c->ssl != NULL && !SSL_has_pending(c->ssl) && strcmp(SSL_rstate_string(c->ssl), "RH") == 0)
-        SSL_free_buffers(c->ssl);
+    if (c->ssl != NULL)
+        SSL_clear_options(c->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }
 
 /* ---- what others want to know ---- */

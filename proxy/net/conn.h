@@ -55,8 +55,6 @@ bool conn_greeted(const struct conn *c);
 
 /* The login is over: stop wiping OpenSSL's plain text after each read. */
 void conn_login_over(struct conn *c);
-/* Give OpenSSL's buffers back, if they are empty. They come back by themselves with the next byte. */
-void conn_rest(struct conn *c);
 
 bool conn_is_tls(const struct conn *c);
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3", or NULL in clear */

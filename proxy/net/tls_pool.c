@@ -61,6 +61,8 @@ static void release(void *p, const char *file, int line)
 
 static void *reallocate(void *p, size_t n, const char *file, int line)
 {
+    if (p == NULL) /* the first time: a handshake's messages */
+        return allocate(n, file, line);
     if (!is_block(p))
         return realloc(p, n);
     if (n > 0 && n <= BLOCK_BYTES)

@@ -1,6 +1,8 @@
-/* OpenSSL's big buffers, apart from the heap. Each connection that is awake has two to four of 16 to 22 KiB, and gives
- * them back when it rests; in the heap they would leave holes between what sessions keep, whose edges cost an idle
- * session 3 kB more. */
+/* OpenSSL's big buffers, apart from the heap. A handshake has two to four of 16 to 22 KiB, and each record one for as
+ * long as it is read or written (SSL_MODE_RELEASE_BUFFERS): connections share the few that are warm. Were they held
+ * while a connection waits, the pages that a big message once touched would pass from one holder to the next until all
+ * holders had all pages; in the heap they would leave holes between what sessions keep, whose edges cost an idle
+ * session 3 kB. */
 #ifndef PROXY_NET_TLS_POOL_H
 #define PROXY_NET_TLS_POOL_H
 

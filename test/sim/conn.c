@@ -377,11 +377,6 @@ void conn_login_over(struct conn *c)
     SIM_REQUIRE(c->shake != SHAKE_UNDER_WAY);
 }
 
-void conn_rest(struct conn *c)
-{
-    SIM_REQUIRE(c->shake != SHAKE_UNDER_WAY);
-}
-
 /* ---- what others want to know ---- */
 
 bool conn_is_tls(const struct conn *c)

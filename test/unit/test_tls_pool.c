@@ -61,7 +61,10 @@ static void test_when_there_are_none_left_the_heap_serves(void **state UNUSED)
 
 static void test_growing_and_shrinking(void **state UNUSED)
 {
-    char *p = OPENSSL_malloc(BIG), *block = p;
+    char *p = OPENSSL_realloc(NULL, BIG), *block = OPENSSL_malloc(BIG); /* how a BUF_MEM begins */
+    assert_int_equal(gap(p, block), 24 * 1024);
+    OPENSSL_free(block);
+    block = p;
     memset(p, 7, BIG);
     p = OPENSSL_realloc(p, 20000); /* there is room in the block */
     assert_ptr_equal(p, block);
