@@ -24,7 +24,7 @@
 struct front front;
 
 enum { LISTENERS_MAX = 1024, COUNTERS = 65536, OWN_FDS = 64, LISTENER_INDEX_BITS = 16 };
-enum { TLS_BLOCKS = 32768, AIRING_MS = 60 * SECOND };
+enum { TLS_BLOCKS = 32768, AIRING_MS = 10 * SECOND };
 
 /* ---- sessions by id: the low bits are a place in a table, the rest counts how often that place was given away ---- */
 

@@ -23,7 +23,7 @@ enum session_state {
     S_HANDIN,  /* the login at the back end */
     S_REFUSE,  /* a refusal waits for its moment */
     S_RELAY,   /* bytes go through */
-    S_IDLE,    /* the same, and both ends have given their buffers back */
+    S_IDLE,    /* the same, and nothing has come for three seconds */
     S_CLOSING, /* the last words are on their way, and what the client still sends is thrown away */
     SESSION_STATES
 };

@@ -6,7 +6,7 @@ import time
 from bench import measure, programs, proxies
 from harness import processes
 
-SETTLE_S = 6            # after three quiet seconds sessions give their buffers back
+SETTLE_S = 6            # three quiet seconds after a burst its memory goes back to the system
 ONE_FRONT_MOST = 9000   # sessions, with 20,000 open files
 READER_KIB_S = 4
 

@@ -8,7 +8,7 @@ from harness import homeward
 
 FIRST, LAST = 10000, 50000
 SESSIONS = 8
-QUIET_S = 4  # what a session leaves behind for a moment (deadlines, sockets that linger) is gone then
+QUIET_S = 12  # what a session leaves behind for a moment (deadlines, sockets that linger) is gone then, and fronts are aired
 
 
 class March:

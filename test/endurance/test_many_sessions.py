@@ -20,7 +20,7 @@ class Crowd:
         idle = stage.load("idle", sessions=SESSIONS, users=SESSIONS)
         idle.wait_for("ready", 120)
         self.arrived = idle.events("ready")[0]
-        time.sleep(5)  # three quiet seconds, then buffers are given back
+        time.sleep(5)  # three quiet seconds after a burst its memory goes back to the system
         during = self.memory()
         self.result = idle.stop(120)
         self.cost_kib = {role: [None if None in pair else (pair[1] - pair[0]) / SESSIONS for pair in zip(before[role], during[role])]

@@ -387,7 +387,7 @@ def secrets():
         async def some():
             return [await by_sasl(number) for number in range(200)]
         held = rig.stage.run(some())
-        time.sleep(4)  # a quiet session gives its buffers back
+        time.sleep(4)  # three quiet seconds after a burst its memory goes back to the system
         alive = sum(line.startswith(b"a OK") for _, line in held)
         logs = rig.stage.said().encode()
         in_log = sum(logs.count(needle) for needle in needles)
