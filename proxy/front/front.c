@@ -67,8 +67,8 @@ void front_air(void)
     tls_pool_trim();
 }
 
-/* A burst may log out again, and what it took lies between what others keep: without this each burst, which finds
- * other holes than the last, would leave the heap a little larger. */
+/* What those who have left took lies between what others keep: without this each burst, which finds other holes than
+ * the last, would leave the heap a little larger. */
 static void on_airing(struct alarm *a UNUSED)
 {
     front_air();
@@ -78,7 +78,7 @@ static void air_later(void)
 {
     static struct alarm airing;
     if (airing.place == 0 && !alarm_set(&airing, AIRING_MS, on_airing))
-        log_say(LOG_DEBUG, "memory", "short: what a burst took is given back later");
+        log_say(LOG_DEBUG, "memory", "short: what is free is given back later");
 }
 
 void front_admit(struct session *s)
@@ -106,6 +106,7 @@ void front_left(struct session *s)
     places.free[places.n_free++] = place;
     list_remove(&s->link);
     front.n_sessions--;
+    air_later();
     leave_if_done();
 }
 
