@@ -20,8 +20,8 @@ struct filter {
     char user[PATTERN_MAX], site[PATTERN_MAX], client[PATTERN_MAX], sid[PATTERN_MAX]; /* shell patterns; "": any */
     struct network network;
     bool has_network;
-    int protocol;   /* -1: any */
-    bool signed_in; /* only those who are */
+    int protocol;  /* -1: any */
+    bool admitted; /* only those who are signed in, or about to be: auth has let them through */
 };
 
 static bool read_pattern(const struct control *c, const char *name, char to[PATTERN_MAX])
@@ -60,7 +60,7 @@ static bool like(const char *pattern, const char *text)
 static bool fits(const struct filter *f, const struct session *s)
 {
     char sid[17];
-    if (s->state == S_CLOSING || (f->signed_in && !s->signed_in))
+    if (s->state == S_CLOSING || (f->admitted && !s->admitted))
         return false;
     return like(f->user, s->mailbox) && like(f->site, s->site_name) && like(f->client, s->client_name) &&
            like(f->sid, session_id_text(s, sid)) && (f->protocol < 0 || f->protocol == s->protocol) &&
@@ -136,12 +136,15 @@ static enum control_status who(const struct control *c, struct json *j, uint64_t
 
 /* ---- kick ---- */
 
-/* One order to end sessions, spread over time. Its reason is borrowed by the sessions that have been told and wait for
- * a safe point, so kicks live in a ring, and an old one is only used again when it has long ended. */
+/* One order to end sessions, spread over time: who is somebody else by then, after a login that failed, is not meant
+ * any more. Logins under way are meant too, or whoever was just coming in would stay through a maintenance. Its reason
+ * is borrowed by the sessions that have been told and wait for a safe point, so kicks live in a ring, and an old one is
+ * only used again when it has long ended. */
 struct kick {
     struct alarm next;
     int64_t until_ms;
-    uint64_t *ids;
+    struct filter whom;
+    uint64_t *sids;
     size_t n, done;
     char reason[REASON_MAX];
 };
@@ -154,8 +157,8 @@ static void kick_step(struct alarm *a)
     int64_t left_ms = k->until_ms - loop_now_ms(), wait_ms = KICKS_A_STEP_MS;
     size_t steps = left_ms > 0 ? (size_t)(left_ms / KICKS_A_STEP_MS) + 1 : 1, rest = k->n - k->done;
     for (size_t most = rest > steps ? (rest + steps - 1) / steps : 1; most > 0 && k->done < k->n; most--) {
-        struct session *s = front_session(k->ids[k->done++]);
-        if (s != NULL)
+        struct session *s = front_session_called(k->sids[k->done++]);
+        if (s != NULL && fits(&k->whom, s))
             session_dismiss(s, WHY_KICK, k->reason);
     }
     rest = k->n - k->done;
@@ -163,8 +166,8 @@ static void kick_step(struct alarm *a)
         wait_ms = left_ms / (int64_t)rest;
     if (rest > 0 && alarm_set(&k->next, wait_ms, kick_step))
         return;
-    free(k->ids);
-    k->ids = NULL;
+    free(k->sids);
+    k->sids = NULL;
 }
 
 /* A line of ours goes into somebody's session: printable ASCII, and nothing else. */
@@ -187,16 +190,16 @@ static enum control_status kick(const struct control *c, uint64_t *number)
     struct kick *k = &kicks[++last_kick % KICKS_MAX];
     if (!read_filter(c, &f) || (spread.at != NULL && !span_number(spread, SPREAD_MAX_S, &spread_s)))
         return CONTROL_USAGE;
-    uint64_t *ids = k->ids == NULL ? calloc(front.n_sessions + 1, sizeof *ids) : NULL;
-    if (ids == NULL)
+    uint64_t *sids = k->sids == NULL ? calloc(front.n_sessions + 1, sizeof *sids) : NULL;
+    if (sids == NULL)
         return CONTROL_NO; /* too many kicks are under way, or no memory */
-    f.signed_in = control_option(c, "all").at == NULL;
-    *k = (struct kick){ .ids = ids, .until_ms = loop_now_ms() + (int64_t)spread_s * SECOND };
+    f.admitted = control_option(c, "all").at == NULL;
+    *k = (struct kick){ .sids = sids, .whom = f, .until_ms = loop_now_ms() + (int64_t)spread_s * SECOND };
     read_reason(c, k->reason);
     LIST_EACH(link, &front.sessions) {
         const struct session *s = OWNER_OF(link, struct session, link);
         if (fits(&f, s))
-            ids[k->n++] = s->id;
+            sids[k->n++] = s->sid;
     }
     *number = k->n;
     kick_step(&k->next);

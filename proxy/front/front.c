@@ -56,6 +56,12 @@ struct session *front_session(uint64_t id)
     return s != NULL && s->id == id ? s : NULL;
 }
 
+struct session *front_session_called(uint64_t sid)
+{
+    struct session *s = places.at[(sid - front.sid_base) & ((1U << PLACE_BITS) - 1)];
+    return s != NULL && s->sid == sid ? s : NULL;
+}
+
 bool front_has_room(void)
 {
     return places.n_free > 0;

@@ -46,7 +46,8 @@ struct front {
 
 extern struct front front;
 
-struct session *front_session(uint64_t id); /* NULL: it is gone */
+struct session *front_session(uint64_t id);         /* NULL: it is gone */
+struct session *front_session_called(uint64_t sid); /* by the name that it keeps; NULL: it is gone */
 bool front_has_room(void);
 void front_admit(struct session *s); /* gives it its id and a place; there is room */
 void front_left(struct session *s);
