@@ -123,7 +123,8 @@ static void answer_dial(struct model *h, const struct pending *p)
     static const struct addr somewhere = {
         .family = AF_INET, .port = 143, .bytes = {10, 0, 0, 1}
     };
-    struct message m = { .dialed.status = p->slot != NULL ? p->slot->plan.dialed : DIAL_UNREACHABLE };
+    bool refuses = p->slot == NULL || orders_maintain(p->slot->plan.site);
+    struct message m = { .dialed.status = refuses ? DIAL_UNREACHABLE : p->slot->plan.dialed };
     if (m.dialed.status != DIAL_OK) {
         say_dialed(h, p->id, &m);
         return;

@@ -105,6 +105,7 @@ static void finish(struct client *c, bool good, struct span line)
         c->in_multi = good;
     if (k.kind == C_LOGOUT)
         c->ended_well = good;
+    c->answers++;
     command_fini(&k);
 }
 
@@ -269,6 +270,7 @@ static bool shake(struct client *c)
     }
     if (done == 1) {
         c->protected = true;
+        c->answers = 0;
         c->phase = CL_TALK;
     }
     return done == 1 || c->link->peer_shake != before || wait_for_end(c);
@@ -366,9 +368,18 @@ static bool may_become(struct span s, struct span start)
     return span_starts(s, span_first(start, s.n));
 }
 
+/* An IMAP session that nobody but the front has ended: where a line may be put in, it says why. */
+static bool must_be_explained(const struct client *c)
+{
+    bool ours = c->plan->client_fault == FAULT_NO && c->plan->store_fault == FAULT_NO && !c->plan->injects && !c->left;
+    return c->plan->protocol == IMAP && ours && c->ended && !c->reset && c->answers > 0;
+}
+
 /* What came down in the session is what the store said, in order; behind it at most one line of ours. */
 void client_judge(const struct client *c, const struct store *s)
 {
+    if (!c->in_session)
+        SIM_REQUIRE(!must_be_explained(c) || c->bye);
     if (s == NULL || !c->in_session)
         return;
     struct span got = buf_span(&c->down_log), said = buf_span(store_down_log(s));
@@ -379,6 +390,8 @@ void client_judge(const struct client *c, const struct store *s)
         SIM_REQUIRE(same == got.n && same == said.n);
         SIM_REQUIRE(store_up_got(s) == c->up_log.n);
     }
+    bool all_said = got.n == said.n && store_safe_before(s, got.n) == got.n;
+    SIM_REQUIRE(!must_be_explained(c) || !all_said || same < got.n);
     if (same == got.n)
         return;
     struct span ours = span_after(got, safe_before(c, s, got, same));

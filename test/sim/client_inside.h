@@ -24,7 +24,7 @@ struct client {
     unsigned steps, fault_at, noises, tag, noise, attempts, commands;
     bool protected, greeted, in_session, lawless, bye, left, ended_well, ended, reset, half_closed, injected;
     struct command window[WINDOW];
-    size_t n_window;
+    size_t n_window, answers; /* since TLS, if any */
     struct buf in, out, up_log, down_log;
     bool in_multi, in_tail;
     size_t literal;

@@ -56,6 +56,11 @@ void loop_never(struct later *l)
         list_remove(&l->link);
 }
 
+bool clock_stopped(void)
+{
+    return stopped;
+}
+
 bool clock_run_later(void)
 {
     if (list_empty(&later))

@@ -91,6 +91,8 @@ void helpers_require_equal(void)
 /* From here on the front knows that nobody watches. */
 void helpers_front_hears(const struct message *m, const struct ipc *from)
 {
+    if (m != NULL)
+        orders_front_hears(m);
     bool is_dead = m == NULL && from == front.backends.now;
     if (is_dead || (m != NULL && m->type == MSG_CHANNEL && m->channel.to == ROLE_BACKENDS))
         backends_unguard_all();
@@ -216,7 +218,7 @@ static void disturb(void)
     if (--events_left == 0)
         event_ms = INT64_MAX;
     if (random_below(5) == 0)
-        main_kick();
+        orders_kick_all();
     else if (helper_now[kind] != NULL && random_below(3) == 0)
         born(kind); /* a reload */
     else if (helper_now[kind] != NULL)
@@ -237,7 +239,7 @@ void helpers_end_world(void)
     while (channels_move())
         ;
     clock_advance(loop_now_ms() + 5 * SECOND);
-    SIM_REQUIRE(channels_alive() == 1 && clock_waiting() == 0);
+    SIM_REQUIRE(channels_alive() == !main_is_dead() && clock_waiting() == 0);
 }
 
 void helpers_start_world(bool disturbed)

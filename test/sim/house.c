@@ -103,6 +103,6 @@ bool house_open(unsigned number)
     struct role role = {
         .kind = ROLE_FRONT, .config = config, .bundle = bundle(), .state_fd = -1, .main_fd = main_begin()
     };
-    main_listen();
+    main_listens();
     return front_run(&role) == 0;
 }

@@ -29,6 +29,7 @@ static void run_worlds(void)
     size_t before = 0;
     random_begin(0);
     world_run(0);
+    world_drains = only_one ? DRAINS_HERE : DRAINS_APART;
     for (seed = from + part; only_one ? totals.worlds < 2 : totals.sessions < sessions / parts; seed += parts) {
         random_begin(seed);
         world_run(SESSIONS_A_WORLD);

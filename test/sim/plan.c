@@ -6,13 +6,13 @@
 enum { LOGIN_MS = 20000 /* site_login_timeout_s of house.c */ };
 
 static unsigned next_user;
-static bool disturbed, no_names;
+static bool disturbed, has_clean_ones;
 
-void plans_begin(bool is_disturbed, bool has_no_names)
+void plans_begin(bool is_disturbed, bool may_be_clean)
 {
     next_user = 1;
     disturbed = is_disturbed;
-    no_names = has_no_names;
+    has_clean_ones = may_be_clean;
 }
 
 /* ---- how it signs in, and who judges that ---- */
@@ -72,9 +72,10 @@ static void draw_faults(struct plan *p)
 static bool is_clean(const struct plan *p)
 {
     bool served = p->verdict == VERDICT_OK && p->dialed == DIAL_OK && p->confirm && !p->full && !p->crosses;
-    bool welcome = !p->hopeless && !p->refuses_master && (p->judged || !site_facts[p->site].master);
-    return !disturbed && !no_names && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO && !p->injects &&
-           served && welcome;
+    bool welcome =
+        !p->hopeless && !p->refuses_master && (p->judged || !site_facts[p->site].master) && !orders_maintain(p->site);
+    return has_clean_ones && p->client_fault == FAULT_NO && p->store_fault == FAULT_NO && !p->injects && served &&
+           welcome;
 }
 
 void plan_draw(struct plan *p)

@@ -14,6 +14,7 @@
  *   client.c   mail programs: what they hear; client_commands.c  what they say
  *   store.c    mail stores; store_login.c  up to the login; store_session.c  after it
  *   spares.c   connections that stand ready
+ *   orders.c   what an admin and main order
  *   helpers.c  auth.c, backends.c  the two helpers; supervisor.c  main
  *   ways.c     the ways to members: the real backends/ways, on dns.c and sockets.c
  *   plan.c     what is to happen to each session; secrets.c  its secrets
@@ -51,6 +52,7 @@ void clock_begin(void);
 bool clock_run_later(void);        /* what was queued for later; false: nothing was */
 int64_t clock_next(void);          /* when the next deadline or alarm is due; INT64_MAX: none */
 void clock_advance(int64_t to_ms); /* rings what is due */
+bool clock_stopped(void);          /* loop_stop was called */
 size_t clock_waiting(void);        /* deadlines and alarms that are set */
 extern void (*clock_life)(void);   /* what loop_run does */
 
@@ -134,8 +136,22 @@ size_t channels_alive(void);
 int main_begin(void); /* its channel, once a process: the front's end */
 void main_says(const struct message *m);
 bool main_is_quiet(void);
-void main_listen(void);
-void main_kick(void);
+bool main_is_dead(void);
+void main_listens(void);
+void main_unlistens(void);
+void main_dies(void);
+
+/* ---- orders.c ---- */
+
+enum drain { DRAIN_NO, DRAIN_IN_SILENCE, DRAIN_WITH_WORDS, DRAIN_MAIN_DIES, DRAINS };
+void orders_begin(enum drain how);
+bool orders_act(void);
+int64_t orders_next(void);
+void orders_kick_all(void);
+bool orders_maintain(unsigned site); /* it is in maintenance */
+void orders_front_hears(const struct message *m);
+void orders_require(void);
+void orders_require_nothing(void); /* at the end */
 
 /* ---- dns.c ---- */
 
@@ -205,7 +221,7 @@ unsigned secrets_in(const struct plan *p, struct span bytes); /* a mask; NULL: o
 /* ---- plan.c ---- */
 
 enum { PLAN_LARGE = 20000, PLAN_SMALL = 300 };
-void plans_begin(bool disturbed, bool no_names);
+void plans_begin(bool disturbed, bool has_clean_ones);
 void plan_draw(struct plan *p);
 
 /* ---- client.c, store.c ---- */
@@ -300,6 +316,9 @@ const struct plan *plan_of(unsigned slot);   /* of a slot, or from SLOTS on of a
 struct slot *slot_by_name(struct span name); /* "u17", "u17@sim" */
 struct link *slot_dial(struct slot *s);
 uint64_t slot_take_spare(struct slot *s); /* the id of one that stood ready; 0: there is none */
+/* May a world be one in which the front is drained? Each of these runs in a process of its own, unless it is the last.
+ */
+extern enum drains { NO_DRAINS, DRAINS_APART, DRAINS_HERE } world_drains;
 void world_run(unsigned sessions);
 
 struct totals {
@@ -320,6 +339,7 @@ extern const struct site_fact {
     unsigned mechanisms; /* 1 << enum sasl_mechanism: the tokens that its stores take */
 } * site_facts;
 extern const size_t n_site_facts;
+bool port_listens(unsigned port);
 void accept_on(unsigned port, int fd, const struct addr *peer); /* stubs.c: a connection for a listener */
 
 #endif

@@ -84,7 +84,7 @@ bool spares_order(struct message *m)
 {
     uint8_t site = (uint8_t)random_below((uint32_t)n_site_facts), protocol = (uint8_t)random_below(PROTOCOLS);
     struct spare *one = spares;
-    if (!site_facts[site].spare || standing(site, protocol) >= WANTED)
+    if (!site_facts[site].spare || orders_maintain(site) || standing(site, protocol) >= WANTED)
         return false;
     while (!is_free(one))
         if (++one == spares + SPARES_MAX)

@@ -6,6 +6,7 @@
 
 #include "proxy/net/hash.h"
 #include "proxy/net/listener.h"
+#include "proxy/net/loop.h"
 #include "proxy/net/sandbox.h"
 #include "proxy/net/tls.h"
 #include "proxy/net/tls_pool.h"
@@ -16,8 +17,10 @@
 enum { LISTENERS_MAX = 16 };
 
 struct listener {
-    listener_accepted_fn *accepted;
+    listener_accepted_fn *accepted; /* NULL: it is closed, or about to be */
+    listener_closed_fn *closed;
     void *owner;
+    struct later closing;
 };
 static struct listener listeners[LISTENERS_MAX];
 static size_t n_listeners;
@@ -26,13 +29,26 @@ struct listener *listener_new(int fd, listener_accepted_fn *accepted, void *owne
 {
     SIM_REQUIRE(n_listeners < LISTENERS_MAX && fd_is_ours(fd));
     struct listener *l = &listeners[n_listeners++];
-    *l = (struct listener){ accepted, owner };
+    *l = (struct listener){ .accepted = accepted, .owner = owner };
     return l;
+}
+
+static void on_closing(struct later *later)
+{
+    struct listener *l = OWNER_OF(later, struct listener, closing);
+    l->closed(l->owner, l);
 }
 
 void listener_finish(struct listener *l, listener_closed_fn *closed)
 {
-    closed(l->owner, l);
+    l->accepted = NULL;
+    l->closed = closed;
+    loop_later(&l->closing, on_closing);
+}
+
+bool port_listens(unsigned port)
+{
+    return port < n_listeners && listeners[port].accepted != NULL;
 }
 
 void accept_on(unsigned port, int fd, const struct addr *peer)

@@ -1,10 +1,8 @@
-/* Main as the front sees it: it brings sockets and channels, and an admin's orders. */
-#include <stdio.h>
-
-#include "proxy/base/pack.h"
+/* Main as the front sees it: it brings sockets and channels and takes sockets away, says what it is told to (orders.c),
+ * and may die. */
 #include "test/sim/sim.h"
 
-static struct channel *main_channel;
+static struct channel *main_channel; /* NULL: it is dead */
 
 void main_says(const struct message *m)
 {
@@ -13,13 +11,19 @@ void main_says(const struct message *m)
 
 bool main_is_quiet(void)
 {
-    return channel_is_quiet(main_channel);
+    return main_channel == NULL || channel_is_quiet(main_channel);
+}
+
+bool main_is_dead(void)
+{
+    return main_channel == NULL;
 }
 
 static void take_main(void *model UNUSED, struct message *m)
 {
     /* Channels die here with their helpers only, so who is unconnected waits for the next one. */
-    SIM_REQUIRE(m->type == MSG_READY || m->type == MSG_CONTROLLED || m->type == MSG_UNCONNECTED);
+    SIM_REQUIRE(m->type == MSG_READY || m->type == MSG_CONTROLLED || m->type == MSG_UNCONNECTED ||
+                m->type == MSG_UNLISTENED);
 }
 
 static void main_let_go(void *model UNUSED)
@@ -33,24 +37,31 @@ int main_begin(void)
     return channel_front_end(main_channel);
 }
 
-void main_listen(void)
+static void say_all(enum message_type type)
 {
     unsigned index[2] = { 0, 0 };
     for (size_t i = 0; i < n_port_facts; i++) {
         unsigned protocol = port_facts[i].protocol;
-        struct message m = { .type = MSG_LISTEN, .n_fds = 1, .fds = { channel_fd(&main_channel) } };
+        struct message m = { .type = type };
         m.listen = (struct msg_listen){ .socket = i, .listener = (uint64_t)protocol << 16 | index[protocol]++ };
+        m.n_fds = type == MSG_LISTEN;
+        m.fds[0] = type == MSG_LISTEN ? channel_fd(&main_channel) : -1;
         main_says(&m);
     }
 }
 
-void main_kick(void)
+void main_listens(void)
 {
-    char room[200];
-    struct buf words = { .at = room, .room = sizeof room, .max = sizeof room };
-    struct message m = { .type = MSG_CONTROL, .id = 1 };
-    SIM_REQUIRE(pack_string(&words, SPAN("kick")) &&
-                pack_string(&words, random_below(2) ? SPAN("all=1") : SPAN("spread=5")));
-    m.control.words = buf_span(&words);
-    main_says(&m);
+    say_all(MSG_LISTEN);
+}
+
+void main_unlistens(void)
+{
+    say_all(MSG_UNLISTEN);
+}
+
+void main_dies(void)
+{
+    channel_die(main_channel, true);
+    main_channel = NULL;
 }

@@ -1,4 +1,7 @@
 /* One world: its plans, the schedule, and what must hold after every step. */
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "proxy/front/process.h"
 #include "proxy/net/loop.h"
 #include "test/sim/sim.h"
@@ -9,6 +12,8 @@ struct slot slots[SLOTS];
 struct totals totals;
 static bool front_ran; /* in this step: nothing else changes what must hold of it */
 static unsigned to_open;
+static int child_end = -1;
+enum drains world_drains;
 
 /* ---- slots ---- */
 
@@ -62,6 +67,10 @@ static bool open_one(void)
     struct slot *s = free_slot();
     if (s == NULL || to_open == 0 || random_below(20) != 0)
         return false;
+    if (!port_listens(0)) { /* all listen, or none: who comes now comes to another front */
+        to_open = 0;
+        return true;
+    }
     to_open--;
     totals.sessions++;
     *s = (struct slot){ .used = true };
@@ -136,11 +145,11 @@ static bool something_moves(void)
     front_ran = true;
     switch (random_below(3)) {
     case 0:
-        return channels_move() || clock_run_later() || helpers_act() || open_one();
+        return channels_move() || clock_run_later() || helpers_act() || orders_act() || open_one();
     case 1:
-        return helpers_act() || open_one() || channels_move() || clock_run_later();
+        return orders_act() || helpers_act() || open_one() || channels_move() || clock_run_later();
     default:
-        return clock_run_later() || open_one() || channels_move() || helpers_act();
+        return clock_run_later() || open_one() || channels_move() || helpers_act() || orders_act();
     }
 }
 
@@ -180,6 +189,7 @@ static void require_all(void)
     SIM_REQUIRE(n == front.n_sessions);
     helpers_require_equal();
     ways_require();
+    orders_require();
 }
 
 /* Nothing is left of anybody. */
@@ -189,19 +199,43 @@ static void require_nothing(void)
     SIM_REQUIRE(spares_are_gone() && conns_alive() == 0 && links_open() == 0);
     SIM_REQUIRE(list_empty(&front.auth.asked) && list_empty(&front.backends.asked));
     SIM_REQUIRE(clock_waiting() == 0);
+    orders_require_nothing();
 }
 
 static bool pass_time(int64_t began_ms)
 {
-    int64_t next = clock_next(), other = helpers_next();
+    int64_t next = clock_next(), other = helpers_next(), ordered = orders_next();
     if (to_open > 0 && free_slot() != NULL) /* somebody comes by and by */
         return true;
     next = other < next ? other : next;
+    next = ordered < next ? ordered : next;
     if (next == INT64_MAX)
         return false;
     SIM_REQUIRE(next - began_ms < HOURS_MOST * HOUR); /* somebody stays for ever */
     clock_advance(next);
     return true;
+}
+
+/* True: in a child, which world_run ends. What it has counted is added to what others have. */
+static bool in_a_process_of_its_own(void)
+{
+    int ends[2], status;
+    struct totals told;
+    SIM_REQUIRE(pipe(ends) == 0);
+    pid_t pid = fork();
+    SIM_REQUIRE(pid >= 0);
+    if (pid == 0) {
+        child_end = ends[1];
+        return true;
+    }
+    close(ends[1]);
+    ssize_t n = read(ends[0], &told, sizeof told);
+    close(ends[0]);
+    SIM_REQUIRE(waitpid(pid, &status, 0) == pid);
+    if (n != sizeof told || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        _exit(3); /* it has said why */
+    totals = told;
+    return false;
 }
 
 void world_run(unsigned sessions)
@@ -210,9 +244,13 @@ void world_run(unsigned sessions)
     wire_begin();
     spares_begin();
     to_open = sessions;
-    bool disturbed = random_chance(150), no_names = random_chance(120);
-    plans_begin(disturbed, no_names);
+    enum drain drain = world_drains != NO_DRAINS && random_chance(40) ? 1 + random_below(DRAINS - 1) : DRAIN_NO;
+    if (drain != DRAIN_NO && world_drains == DRAINS_APART && !in_a_process_of_its_own())
+        return;
+    bool disturbed = random_chance(150) && drain != DRAIN_MAIN_DIES, no_names = random_chance(120);
+    plans_begin(disturbed, !disturbed && !no_names && drain != DRAIN_WITH_WORDS);
     dns_begin_world(no_names);
+    orders_begin(drain);
     helpers_start_world(disturbed);
     int64_t began_ms = loop_now_ms();
     for (unsigned steps = 0; steps < STEPS_MOST; steps++) {
@@ -227,6 +265,8 @@ void world_run(unsigned sessions)
             require_nothing();
             helpers_end_world();
             totals.worlds++;
+            if (child_end >= 0)
+                _exit(write(child_end, &totals, sizeof totals) == sizeof totals ? 0 : 3);
             return;
         }
     }
