@@ -152,6 +152,8 @@ static bool hear(struct store *s)
         peer_let_go(&s->link);
         return true;
     }
+    if (s->deaf)
+        return true;
     SIM_REQUIRE(buf_add(&s->in, span_bytes(room, n)));
     if (s->phase == ST_SESSION)
         require_in_order(s, span_bytes(room, n));
@@ -214,6 +216,7 @@ static void fail(struct store *s)
         peer_let_go(&s->link);
         break;
     case FAULT_GARBAGE:
+        s->deaf = s->deaf || (s->phase < ST_SESSION && s->plan->mechanism != SASL_PLAIN);
         random_noise(noise, random_size(sizeof noise - 1), "\r\n* OK+-ERR[{9}] NO\x01\xff");
         SIM_REQUIRE(buf_add(&s->out, span_of(noise)) && buf_add(&s->down_log, span_of(noise)));
         s->fault_at = ++s->noises < NOISES ? s->steps + 1 + random_below(8) : 0; /* and again */

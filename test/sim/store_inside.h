@@ -15,6 +15,7 @@ struct store {
     unsigned steps, fault_at, noises;
     bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
     enum sasl_mechanism mechanism;                                              /* of the exchange that is under way */
+    bool deaf; /* its noise may have been a challenge, which a token's login answers: no command comes then */
     bool starts_tls, awaits_response, challenged, listed, leaving, said_end, let_in;
     struct imap_reader reader;
     char user[40];
