@@ -53,6 +53,7 @@ static void judge(const struct plan *plan, const struct pending *p, struct msg_v
     bool wrong = plan->judged && !p->right;
     v->status = plan->verdict == VERDICT_OK && wrong ? VERDICT_REFUSED : plan->verdict;
     v->why = SPAN("refused");
+    v->delay = plan->delay;
     v->site = span_of(site_facts[plan->site].name);
     v->user_full = plan->full;
     v->sessions_max = 3;

@@ -44,12 +44,27 @@ bool client_is_over(const struct client *c)
     return c->phase == CL_OVER;
 }
 
+bool client_is_owed(const struct client *c)
+{
+    const struct command *k = &c->window[0];
+    bool has_all = c->phase == CL_TALK && c->out.n == 0 && c->link->in->n == 0 && c->plan->client_fault == FAULT_NO;
+    return has_all && c->n_window > 0 && k->kind == C_LOGIN && k->sent + k->may_be_challenged == k->n_parts;
+}
+
 const struct buf *client_up_log(const struct client *c)
 {
     return &c->up_log;
 }
 
 /* ---- replies ---- */
+
+/* Byte for byte the same, whatever the reason. */
+static bool is_the_refusal(const struct client *c, const struct command *k, struct span line)
+{
+    if (c->plan->protocol == POP3)
+        return span_eq(line, SPAN("-ERR [AUTH] Authentication failed."));
+    return span_eq(span_after(line, strlen(k->tag)), SPAN(" NO [AUTHENTICATIONFAILED] Authentication failed."));
+}
 
 /* An outage never looks like a wrong password. A refused token is explained first, and nothing else is. */
 static void require_honest(const struct client *c, const struct command *k, struct span line)
@@ -60,6 +75,7 @@ static void require_honest(const struct client *c, const struct command *k, stru
     bool garbled = c->plan->store_fault == FAULT_GARBAGE;
     SIM_REQUIRE(!refused || k->wrong || by_auth || c->plan->hopeless || garbled);
     SIM_REQUIRE(refused || !k->wrong || !c->plan->clean); /* and a wrong one never like an outage */
+    SIM_REQUIRE(!refused || is_the_refusal(c, k, line));
     SIM_REQUIRE(!refused || k->challenged == k->may_be_challenged);
     bool dismissed = c->plan->protocol == POP3 && span_starts(line, SPAN("-ERR [SYS/TEMP] ")); /* before its answer */
     SIM_REQUIRE(refused || dismissed || !k->challenged);
@@ -100,6 +116,10 @@ static void finish(struct client *c, bool good, struct span line)
         SIM_REQUIRE(!good || c->in.n == 0); /* nothing follows it in clear */
         if (good)                           /* what was injected and comes behind is taken for a handshake */
             c->phase = CL_TLS;
+    }
+    if (k.kind == C_COMPRESS && good) {
+        c->compressed = true;
+        compress(c->in.at, c->in.n);
     }
     if (k.kind == C_MULTI && c->plan->protocol == POP3)
         c->in_multi = good;
@@ -232,6 +252,8 @@ static bool hear(struct client *c)
         SIM_REQUIRE(buf_add(&c->down_log, span_bytes(room, n)));
     if (c->lawless)
         return true;
+    if (c->compressed)
+        compress(room, n);
     SIM_REQUIRE(buf_add(&c->in, span_bytes(room, n)));
     if (is_garbled(c))
         buf_clear(&c->in);
@@ -371,7 +393,8 @@ static bool may_become(struct span s, struct span start)
 /* An IMAP session that nobody but the front has ended: where a line may be put in, it says why. */
 static bool must_be_explained(const struct client *c)
 {
-    bool ours = c->plan->client_fault == FAULT_NO && c->plan->store_fault == FAULT_NO && !c->plan->injects && !c->left;
+    bool ours = c->plan->client_fault == FAULT_NO && c->plan->store_fault == FAULT_NO && !c->plan->injects &&
+                !c->left && !c->asks_to_compress;
     return c->plan->protocol == IMAP && ours && c->ended && !c->reset && c->answers > 0;
 }
 
@@ -394,6 +417,7 @@ void client_judge(const struct client *c, const struct store *s)
     SIM_REQUIRE(!must_be_explained(c) || !all_said || same < got.n);
     if (same == got.n)
         return;
+    SIM_REQUIRE(!c->compressed); /* a line of ours would break the stream */
     struct span ours = span_after(got, safe_before(c, s, got, same));
     bool garbled = c->plan->store_fault == FAULT_GARBAGE;
     SIM_REQUIRE(garbled || may_become(ours, SPAN("* BYE ")) || may_become(ours, SPAN("-ERR [SYS/TEMP] ")));

@@ -53,6 +53,8 @@ static void add_part(struct command *k, const char *format, ...)
 static void send_part(struct client *c, struct command *k)
 {
     struct span bytes = buf_span(&k->parts[k->sent++]);
+    if (c->compressed)
+        compress(k->parts[k->sent - 1].at, bytes.n);
     SIM_REQUIRE(buf_add(&c->out, bytes) && (k->kind == C_LOGIN || buf_add(&c->up_log, bytes)));
 }
 
@@ -198,6 +200,11 @@ static void work(struct client *c)
         return;
     }
     c->commands--;
+    if (c->plan->protocol == IMAP && !c->asks_to_compress && random_below(8) == 0) {
+        c->asks_to_compress = true;
+        ask(c, C_COMPRESS, "COMPRESS DEFLATE", "");
+        return;
+    }
     snprintf(imap, sizeof imap, "FETCH %u", n);
     snprintf(pop3, sizeof pop3, "RETR %u", n);
     switch (random_below(3)) {
@@ -248,7 +255,8 @@ static bool may_issue(const struct client *c)
     if (c->n_window == 0)
         return c->greeted || random_chance(100);
     const struct command *last = &c->window[c->n_window - 1];
-    bool barrier = last->sent < last->n_parts || last->kind == C_STARTTLS || last->kind == C_LOGOUT;
+    bool barrier =
+        last->sent < last->n_parts || last->kind == C_STARTTLS || last->kind == C_COMPRESS || last->kind == C_LOGOUT;
     return !barrier && c->n_window + 2 < WINDOW && (last->kind != C_LOGIN || !c->in_session) && random_chance(300);
 }
 

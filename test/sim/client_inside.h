@@ -6,7 +6,7 @@
 
 enum { LOG_MAX = 1 << 20, WINDOW = 4, PARTS = 3 };
 enum client_phase { CL_HEADER, CL_TLS, CL_TALK, CL_SILENT, CL_OVER };
-enum kind { C_ONE, C_MULTI, C_STARTTLS, C_LOGIN, C_LOGOUT };
+enum kind { C_ONE, C_MULTI, C_STARTTLS, C_LOGIN, C_COMPRESS, C_LOGOUT };
 
 struct command {
     enum kind kind;
@@ -24,6 +24,7 @@ struct client {
     unsigned steps, fault_at, noises, tag, noise, attempts, commands;
     bool protected, greeted, in_session, lawless, bye, left, ended_well, ended, reset, half_closed, injected;
     struct command window[WINDOW];
+    bool asks_to_compress, compressed;
     size_t n_window, answers; /* since TLS, if any */
     struct buf in, out, up_log, down_log;
     bool in_multi, in_tail;

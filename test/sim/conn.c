@@ -19,6 +19,8 @@ struct conn {
     uint8_t shake, step;
     bool is_client, read_full, greeted, forsaken, waits_to_write;
     struct span early;
+    struct grid grid;
+    bool login_over;
     const char *why;
     char refused[REFUSED_KEPT];
     size_t n_refused;
@@ -179,6 +181,7 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
     if (n == 0)
         return end_of(c);
     take(c, n);
+    grid_moment(&c->grid);
     return (ssize_t)n;
 }
 
@@ -250,6 +253,8 @@ ssize_t conn_write(struct conn *c, const void *from, size_t n)
     require_discreet(c, bytes);
     if (c->shake == SHAKE_DONE)
         require_offered_again(c, bytes);
+    if (!c->link->to_site && !c->login_over)
+        grid_offered(&c->grid, bytes, c->link->slot);
     if (c->link->in->reset)
         return broken(c, "reset");
     if (c->link->peer_gone)
@@ -261,6 +266,7 @@ ssize_t conn_write(struct conn *c, const void *from, size_t n)
     }
     c->n_refused = 0;
     c->spins = 0;
+    grid_taken(&c->grid, done == n);
     return (ssize_t)done;
 }
 
@@ -374,6 +380,7 @@ bool conn_greeted(const struct conn *c)
 
 void conn_login_over(struct conn *c)
 {
+    c->login_over = true;
     SIM_REQUIRE(c->shake != SHAKE_UNDER_WAY);
 }
 

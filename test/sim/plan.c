@@ -89,6 +89,7 @@ void plan_draw(struct plan *p)
     p->proxied = port->proxied;
     p->auth_ms = random_below(3) == 0 ? random_below(300) : 0;
     p->dial_ms = random_below(3) == 0 ? random_below(300) : 0;
+    p->delay = (uint8_t)(random_below(5) == 0 ? 1 + random_below(3) : 0);
     p->commands = random_below(6);
     p->largest = random_chance(disturbed ? 300 : 50) ? PLAN_LARGE : PLAN_SMALL;
     draw_credentials(p);

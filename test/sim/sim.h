@@ -8,7 +8,7 @@
  *   random.c   the seed
  *   clock.c    the loop and deadlines, on a clock of its own
  *   wire.c     links of bytes, and the end of them that a model has
- *   conn.c     conn.h on links
+ *   conn.c     conn.h on links; grid.c  when refusals are told
  *   channel.c  ipc.h on queues
  *   stubs.c    listeners, TLS contexts, hashes
  *   client.c   mail programs: what they hear; client_commands.c  what they say
@@ -111,6 +111,17 @@ void peer_let_go(struct link **l);
 void wire_scramble(char *at, size_t n);
 
 extern const struct span shake_words[3]; /* hello, answer, finish */
+
+/* ---- grid.c: when a client hears that its login is refused ---- */
+
+struct grid {
+    int64_t moments[8]; /* the last in which something was read or taken; a ring */
+    size_t n;
+    bool told; /* a refusal has been offered, and not all of it is taken */
+};
+void grid_moment(struct grid *g);
+void grid_offered(struct grid *g, struct span bytes, unsigned slot);
+void grid_taken(struct grid *g, bool all);
 
 /* ---- conn.c ---- */
 
@@ -241,6 +252,7 @@ struct plan {
     uint8_t verdict;                          /* enum verdict_status; VERDICT_STATUSES: never */
     uint8_t dialed;                           /* enum dial_status; DIAL_STATUSES: never */
     unsigned auth_ms, dial_ms;
+    uint8_t delay;            /* points of the grid that a refusal waits longer */
     unsigned commands;        /* after the login */
     size_t largest;           /* octets of a literal */
     bool injects;             /* bytes behind STARTTLS */
@@ -260,6 +272,7 @@ struct store;
 struct client *client_new(const struct plan *p, struct link *l);
 bool client_acts(struct client *c); /* one step; false: it can do nothing now */
 bool client_is_over(const struct client *c);
+bool client_is_owed(const struct client *c); /* the front has all of its login, and it has no answer */
 void client_judge(const struct client *c,
                   const struct store *s); /* after its end; s: of the login that succeeded, or NULL */
 void client_free(struct client **c);
@@ -277,6 +290,8 @@ size_t store_safe_before(const struct store *s,
                          size_t at); /* the last place at or before it where a line may be put in */
 size_t store_up_got(const struct store *s);
 void store_free(struct store **s);
+
+void compress(char *at, size_t n); /* and back: what COMPRESS makes of bytes; to the front they are opaque */
 
 /* ---- spares.c ---- */
 

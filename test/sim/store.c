@@ -92,8 +92,10 @@ size_t store_safe_before(const struct store *s, size_t at)
 void store_says(struct store *s, struct span text)
 {
     SIM_REQUIRE(buf_add(&s->out, text));
+    if (s->compressed)
+        compress(s->out.at + s->out.n - text.n, text.n);
     if (s->phase == ST_SESSION)
-        SIM_REQUIRE(buf_add(&s->down_log, text));
+        SIM_REQUIRE(buf_add(&s->down_log, span_after(buf_span(&s->out), s->out.n - text.n)));
 }
 
 void store_says_line(struct store *s, const char *format, ...)
@@ -154,9 +156,11 @@ static bool hear(struct store *s)
     }
     if (s->deaf)
         return true;
-    SIM_REQUIRE(buf_add(&s->in, span_bytes(room, n)));
     if (s->phase == ST_SESSION)
         require_in_order(s, span_bytes(room, n));
+    if (s->compressed)
+        compress(room, n);
+    SIM_REQUIRE(buf_add(&s->in, span_bytes(room, n)));
     while (s->phase <= ST_SESSION && !s->starts_tls) {
         bool before = s->phase != ST_SESSION;
         if (!understand(s))

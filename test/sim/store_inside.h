@@ -26,7 +26,7 @@ struct store {
     size_t up_got;
     uint64_t literal; /* of the client's command: octets to come */
     char tag[16];
-    bool in_literal_line;
+    bool in_literal_line, compressed;
 };
 
 void store_says(struct store *s, struct span text);

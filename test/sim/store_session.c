@@ -17,6 +17,21 @@ static void say_literal(struct store *s, size_t n)
     }
 }
 
+void compress(char *at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        at[i] = (char)(at[i] ^ 0x5a);
+}
+
+/* Not every store can. */
+static void do_compress(struct store *s, struct span tag)
+{
+    bool can = random_below(4) > 0;
+    store_says_line(s, "%.*s %s\r\n", SPAN_ARG(tag), can ? "OK compressing" : "NO it cannot");
+    store_answered(s);
+    s->compressed = can;
+}
+
 static void do_session_imap(struct store *s, struct span tag, struct span verb, size_t number)
 {
     if (random_below(3) == 0) {
@@ -28,6 +43,10 @@ static void do_session_imap(struct store *s, struct span tag, struct span verb, 
         say_literal(s, number);
         store_says_line(s, ")\r\n");
         store_answered(s);
+    }
+    if (span_eq(verb, SPAN("COMPRESS"))) {
+        do_compress(s, tag);
+        return;
     }
     s->leaving = span_eq(verb, SPAN("LOGOUT"));
     if (s->leaving)
