@@ -132,17 +132,17 @@ coverage:
 	scripts/coverage build/coverage
 
 # The system's Python and pytest, whatever else stands in PATH.
-PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=. $(AGAIN)
-# Two files of tests at a time, where tests mostly wait and measure nothing.
-PAIRED = -n 2 --dist loadfile
+PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=.
+# More tests at a time than there are processors, where they mostly wait and measure nothing (test/conftest.py).
+SIDE_BY_SIDE = -n 5 --dist load
 flow: all
-	@$(PYTEST) test/flow
+	@$(PYTEST) $(SIDE_BY_SIDE) test/flow $(AGAIN)
 
 e2e: all
-	@$(PYTEST) $(PAIRED) test/e2e
+	@$(PYTEST) $(SIDE_BY_SIDE) test/e2e $(AGAIN)
 
 ipsec: all
-	@$(PYTEST) -rs test/ipsec
+	@$(PYTEST) -rs test/ipsec $(AGAIN)
 
 # Programs that benches and endurance tests are driven with; no part of the product.
 BENCH_SHARED = $(addprefix $(BUILD)/test/bench/,link.o pattern.o tls.o)
@@ -161,7 +161,7 @@ $(BUILD)/hostile/shim.so: test/hostile/shim.c
 	$(QUIET)$(CC) -std=gnu17 -O2 -g -D_GNU_SOURCE $(WARNINGS) -fPIC -shared -o $@ $<
 
 hostile: all $(if $(SANITIZE),,$(BUILD)/hostile/shim.so)
-	@$(PYTEST) $(PAIRED) test/hostile
+	@$(PYTEST) $(SIDE_BY_SIDE) test/hostile $(AGAIN)
 
 # A million accounts in a file: loading, looking up; and that hashing passwords slows nobody's mail.
 $(BUILD)/bench/accounts: $(BUILD)/test/bench/accounts.o $(BUILD)/parts.a
@@ -170,7 +170,7 @@ bench-accounts: all $(BUILD)/bench/accounts
 	@HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B test/bench/accounts.py
 
 endurance: $(BUILD)/homeward bench
-	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance
+	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance $(AGAIN)
 
 # Builds, installs, upgrades and removes the Debian package in a clean root, and boots that under a real systemd in User Mode
 # Linux: needs root, debootstrap and a mirror; five minutes.

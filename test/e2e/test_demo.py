@@ -16,8 +16,9 @@ DEMO = os.path.join(processes.ROOT, "scripts", "demo.py")
 
 @pytest.fixture
 def base():
-    """A base whose four ports are free."""
-    for base_port in range(31000 + os.getpid() % 50 * 20, 60000, 20):
+    """A base whose ports are free: those above all that harness/ports.py gives, and each worker's apart."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for base_port in range(31000 + os.getppid() % 4 * 160 + worker % 7 * 20, 60000, 20):
         if all(map(ports.is_free, [base_port + each for each in (1, 2, 3, 4, 5, 6, 110, 143, 993, 995)])):
             return base_port
     raise AssertionError("no free ports")

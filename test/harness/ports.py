@@ -2,10 +2,37 @@
 import os
 import socket
 
-FIRST, LAST = 21000, 31999
-# Test runs side by side begin far from each other; workers of one run have neighbouring process ids.
-_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_next = FIRST + (os.getpid() * 61 + _worker * 5003) % (LAST - FIRST)
+FIRST, END = 21000, 31000
+BLOCK, MOST = 250, 6  # MOST blocks at most for one process, which then begins anew
+_blocks = []  # a process's own: (first port, the socket that keeps it)
+_taken = 0
+
+
+def _own(first):
+    """No other process of a test run has this block: the name of a socket is a lock that goes with its process. None: one has it."""
+    lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        lock.bind(f"\0homeward-test-ports-{first}")
+        return lock
+    except OSError:
+        lock.close()
+        return None
+
+
+def _next():
+    """The next of this process's own, free or not."""
+    global _taken
+    number, at = divmod(_taken, BLOCK)
+    if number == len(_blocks):
+        found = next(((first, lock) for first in range(FIRST, END, BLOCK) if (lock := _own(first))), None) if number < MOST else None
+        if found is None and not _blocks:
+            found = FIRST + os.getpid() * BLOCK % (END - FIRST), None  # shared with somebody
+        if found is None:
+            number = _taken = 0
+        else:
+            _blocks.append(found)
+    _taken += 1
+    return _blocks[number][0] + at
 
 
 def is_free(port):
@@ -33,12 +60,10 @@ def has_ipv6():
 
 def take(number=None):
     """One free port, or a list of them."""
-    global _next
     found = []
     while len(found) < (number or 1):
-        _next = FIRST + (_next + 1 - FIRST) % (LAST - FIRST)
-        if is_free(_next):
-            found.append(_next)
+        if is_free(port := _next()):
+            found.append(port)
     return found if number else found[0]
 
 

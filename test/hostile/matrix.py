@@ -23,7 +23,7 @@ SETTINGS = {"limits": {"login_timeout_s": LOGIN_S, "site_silent_timeout_s": SILE
             "imap": {"idle_timeout_s": IDLE_S}, "pop3": {"idle_timeout_s": IDLE_S}}
 GRACE_S = 10  # in which a store may still answer a client that is leaving
 DEADLINE_S = LOGIN_S + SITE_S + IDLE_S + GRACE_S + 2  # nothing outlives all of them together
-AT_ONCE = 40 if SANITIZED else 90
+REACHING = 12  # at once: on the way there is work to do, at the end only waiting
 HELPER_STOPPED_S = LOGIN_S + 1.5
 GARBAGE = random.Random(11).randbytes(600).replace(b"\n", b"x") + b"\r\n"
 
@@ -327,16 +327,16 @@ class Cell:
             self.store.close()
 
     async def play(self, stage, gate):
-        async with gate:
-            try:
+        try:
+            async with gate:
                 await self.reach(stage)
-                await self.suffer()
-                await self.outcome()
-                return None
-            except (Failed, wire.Surprise, OSError, ssl.SSLError, TimeoutError) as error:
-                return f"{self.title}: {type(error).__name__}: {error}"
-            finally:
-                self.close()
+            await self.suffer()
+            await self.outcome()
+            return None
+        except (Failed, wire.Surprise, OSError, ssl.SSLError, TimeoutError) as error:
+            return f"{self.title}: {type(error).__name__}: {error}"
+        finally:
+            self.close()
 
 
 def phases():
@@ -394,11 +394,12 @@ class Bystander:
 async def round_of(stage, some, whom=None):
     """Play cells; whom: (role, signal name) what happens to a helper once all of them have reached their phase. What went wrong."""
     bystanders = [await Bystander(stage, door).arrive() for door in ("imaps", "pop3-clear")]
+    gate = asyncio.Semaphore(REACHING)
     if whom is None:
-        gate = asyncio.Semaphore(AT_ONCE)
-        wrong = await asyncio.gather(*(cell.play(stage, gate) for cell in some))
+        # The latest phases first: in those an end has most time to come.
+        wrong = await asyncio.gather(*(cell.play(stage, gate) for cell in reversed(some)))
     else:
-        wrong = await helper_round(stage, some, *whom)
+        wrong = await helper_round(stage, some, gate, *whom)
     for each in bystanders:
         if each.rounds < 10:
             wrong.append(f"the bystander at {each.door} got only {each.rounds} answers")
@@ -409,14 +410,18 @@ async def round_of(stage, some, whom=None):
     return [each for each in wrong if each]
 
 
-async def helper_round(stage, some, role, name):
+async def helper_round(stage, some, gate, role, name):
     async def safely(cell, what):
         try:
             return await what
         except (Failed, wire.Surprise, OSError, ssl.SSLError, TimeoutError) as error:
             return f"{cell.title}: {type(error).__name__}: {error}"
 
-    wrong = await asyncio.gather(*(safely(cell, cell.reach(stage)) for cell in some))
+    async def reach(cell):
+        async with gate:
+            await cell.reach(stage)
+
+    wrong = await asyncio.gather(*(safely(cell, reach(cell)) for cell in some))
     reached = [cell for cell, why in zip(some, wrong) if why is None]
     pid = stage.front.roles()[role][0]
     os.kill(pid, getattr(signal, name))
