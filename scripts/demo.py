@@ -27,9 +27,9 @@ anna@demo.test     north
 bert@demo.test     south
 carl@demo.test     old
 """
-# For the test that shows the tour finding what is wrong: north, south, old or homeward is stopped before it; one mail is
-# taken away (mail); a password that should be wrong is right (password); the map sends anna to the wrong home (map).
-DISTURB = os.environ.get("DEMO_DISTURB", "")
+# For the test that shows the tour finding what is wrong, some of: north, south, old or homeward is stopped before it; one mail of
+# anna is taken away (mail); a password that should be wrong is right (password); the map sends anna to the wrong home (map).
+DISTURB = os.environ.get("DEMO_DISTURB", "").split()
 
 INTRODUCTION = """
 Homeward stands in front of three mail stores; everything is in {folder}
@@ -98,7 +98,7 @@ class Demo:
             "sites": [homeward.site(self.stores[name], **more[name]) for name in self.stores],
             "auth": {"failure_step_ms": 200},  # for looking: usually a wrong password waits longer for its answer
         }
-        text = MAP.replace("anna@demo.test     north", "anna@demo.test     south") if DISTURB == "map" else MAP
+        text = MAP.replace("anna@demo.test     north", "anna@demo.test     south") if "map" in DISTURB else MAP
         self.front = homeward.Homeward(os.path.join(self.folder, "homeward"), settings, text).start()
 
     def introduce(self):
@@ -168,7 +168,7 @@ class Tour:
                           self.read(client, mailbox, PASSWORD))
             self.step(f"Python imaplib with a wrong password, {mailbox}",
                       "[AUTHENTICATIONFAILED] Authentication failed.", self.read(
-                          clients.python_imaplib_tls, mailbox, PASSWORD if DISTURB == "password" else "guess"))
+                          clients.python_imaplib_tls, mailbox, PASSWORD if "password" in DISTURB else "guess"))
             self.step(f"the log of {store} names only its own user", [store_name],
                       sorted({line.split("user=<")[1].split(">")[0] for line in self.demo.stores[store].logins()}))
         if not DISTURB:
@@ -226,12 +226,13 @@ class Tour:
             shutil.rmtree(folder)
 
     def disturb(self):
-        if DISTURB in self.demo.stores:
-            self.demo.stores[DISTURB].stop()
-        elif DISTURB == "mail":
+        for name, store in self.demo.stores.items():
+            if name in DISTURB:
+                store.stop()
+        if "mail" in DISTURB:
             inbox = os.path.join(self.demo.stores["north"].maildir("anna@demo.test"), "new")
             os.remove(os.path.join(inbox, sorted(os.listdir(inbox))[0]))
-        elif DISTURB == "homeward":
+        if "homeward" in DISTURB:
             self.demo.front.process.kill()
 
 

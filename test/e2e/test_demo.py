@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from harness import ports, processes
+from harness import clients, ports, processes
 
 DEMO = os.path.join(processes.ROOT, "scripts", "demo.py")
 
@@ -39,11 +39,23 @@ def test_the_tour_passes_and_leaves_nothing_behind(base):
                 if processes.read(each).split()[1] == str(base)]
 
 
-@pytest.mark.parametrize("part", ["north", "south", "old", "homeward", "mail", "password", "map"])
-def test_the_tour_finds_a_disturbed_part(base, part):
-    done = demo("--check", "--ports", str(base), DEMO_DISTURB=part)
+READS, GUESSES = len(clients.CLIENTS), "with a wrong password"
+ALL = ("anna", "bert", "carl")
+
+
+def wrong(said, name, guess):
+    """How many of the tour's steps with this mailbox were wrong: programs that read it, or the one that guesses."""
+    return len([line for line in said.splitlines() if line.startswith("WRONG") and f", {name}@demo.test: " in line and (GUESSES in line) == guess])
+
+
+@pytest.mark.parametrize("parts, unread, guessed", [
+    ("north south old", ALL, ALL), ("homeward", ALL, ALL), ("mail password", ("anna",), ALL), ("map", ("anna",), ())])
+def test_the_tour_finds_each_disturbed_part(base, parts, unread, guessed):
+    done = demo("--check", "--ports", str(base), DEMO_DISTURB=parts)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "WRONG" in done.stdout
+    for name in ALL:
+        assert wrong(done.stdout, name, False) == (READS if name in unread else 0), done.stdout
+        assert wrong(done.stdout, name, True) == (name in guessed), done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -200,6 +200,15 @@ def fetchmail_pop3_stls(doors, account, folder):
     return _fetchmail(doors, account, folder, "POP3", "pop3", "sslproto \"TLS1.2+\"")
 
 
+# It waits in vain for a child that has ended before it began to wait for it, as happens on a busy machine: its children take a moment.
+GETMAIL = """
+import os, runpy, shutil, time
+fork = os.fork
+os.fork = lambda: fork() or time.sleep(0.1) or 0
+runpy.run_path(shutil.which("getmail"), run_name="__main__")
+"""
+
+
 def _getmail(doors, account, folder, kind, port):
     config = _write(folder, "getmailrc", f"""\
 [retriever]
@@ -220,7 +229,7 @@ delete = false
 """)
     for each in ("mail", "mail/cur", "mail/new", "mail/tmp"):
         processes.new_folder(os.path.join(folder, each))
-    _run(["getmail", f"--getmaildir={folder}", f"--rcfile={config}"], folder)
+    _run(["/usr/bin/python3", "-c", GETMAIL, f"--getmaildir={folder}", f"--rcfile={config}"], folder)
     return _files(os.path.join(folder, "mail"))
 
 

@@ -245,10 +245,8 @@ class Cell:
         script, implicit = self.phase.script, self.phase.security == "tls"
         self.store = Store(self.protocol, script or hold, tls=stage_context if implicit and script else None,
                            inside=stage_context if self.phase.security == "starttls" else None)
-        other = Store("pop3" if self.protocol == "imap" else "imap")
-        other.close()
         return {"name": self.site, "backends": [{"host": "127.0.0.1"}], "security": self.phase.security,
-                self.protocol: {"port": self.store.port}, other.protocol: {"port": other.port}}
+                self.protocol: {"port": self.store.port}, "pop3" if self.protocol == "imap" else "imap": "off"}
 
     async def store_reached(self):
         """Until the store stands where the phase has it."""
