@@ -76,14 +76,15 @@ $(BUILD)/test/%: $(BUILD)/test/unit/%.o $(BUILD)/parts.a
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LDLIBS)
 
 .PRECIOUS: $(BUILD)/%.o
-unit: $(UNIT_TESTS) replay
-	@failed=0; for t in $(UNIT_TESTS); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
+REPLAYS = for name in $(FUZZ_NAMES); do echo "$(BUILD)/fuzz/$$name test/fuzz/seeds/$$name && $(BUILD)/fuzz/$$name --random 20000"; done
+unit: $(UNIT_TESTS) $(FUZZ_TARGETS)
+	@{ printf '%s\n' $(UNIT_TESTS); $(REPLAYS); } | scripts/at-once
 
 # Fuzz targets (test/fuzz/fuzz.h). Here they play their seeds, and some random bytes; `make fuzz` has libFuzzer look for
 # more, FUZZ_SECONDS shared by all of them, in a build of its own.
 FUZZ_SECONDS ?= 120
-FUZZ_NAMES := $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_TARGETS := $(FUZZ_NAMES:%=$(BUILD)/fuzz/%)
 HAS_LIBFUZZER := $(findstring fuzzer,$(SANITIZE))
 FUZZ_SHARED = $(addprefix $(BUILD)/test/fuzz/,stream.o $(if $(HAS_LIBFUZZER),entry.o,replay.o))
 $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SHARED) $(BUILD)/parts.a
@@ -93,8 +94,7 @@ $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_SHARED) $(BUILD)/parts.a
 fuzz-targets: $(FUZZ_TARGETS)
 
 replay: $(FUZZ_TARGETS)
-	@for name in $(FUZZ_NAMES); do $(BUILD)/fuzz/$$name test/fuzz/seeds/$$name && \
-		$(BUILD)/fuzz/$$name --random 20000 || exit 1; done
+	@{ $(REPLAYS); } | scripts/at-once
 
 # What is written is read back: ten million random strings for each encoder.
 ENCODERS = base64 forwarded imap_write proxy_protocol sasl
@@ -134,7 +134,7 @@ coverage:
 # The system's Python and pytest, whatever else stands in PATH.
 PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c test/pytest.ini --rootdir=.
 # More tests at a time than there are processors, where they mostly wait and measure nothing (test/conftest.py).
-SIDE_BY_SIDE = -n 5 --dist load
+SIDE_BY_SIDE = -n 5
 flow: all
 	@$(PYTEST) $(SIDE_BY_SIDE) test/flow $(AGAIN)
 
@@ -169,8 +169,9 @@ bench-accounts: all $(BUILD)/bench/accounts
 	@$(BUILD)/bench/accounts
 	@HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B test/bench/accounts.py
 
+# Two at a time: what waits beside what works.
 endurance: $(BUILD)/homeward bench
-	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) test/endurance $(AGAIN)
+	@BENCH=$(abspath $(BUILD)/bench) $(PYTEST) -n 2 test/endurance $(AGAIN)
 
 # Builds, installs, upgrades and removes the Debian package in a clean root, and boots that under a real systemd in User Mode
 # Linux: needs root, debootstrap and a mirror; five minutes.
@@ -229,19 +230,27 @@ install: all man
 # gcc's part of the warnings is the build itself.
 C_FILES = $(SOURCES) $(wildcard ctl/*.c test/unit/*.c test/fuzz/*.c test/sim/*.c test/bench/*.c test/hostile/*.c test/e2e/*.c)
 ALL_FILES = $(C_FILES) $(wildcard ctl/*.h proxy/*.h proxy/*/*.h config/*.h auth/*.h auth/*/*.h backends/*.h backends/*/*.h test/unit/*.h test/fuzz/*.h test/sim/*.h test/bench/*.h)
-lint: build-tests bench analyze
-	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
+lint: build-tests bench analyze syntax pages formatting
 	scripts/layering
-	@$(MAKE) --no-print-directory man
+
+.PHONY: syntax pages formatting cppcheck
+syntax:
+	@clang -fsyntax-only -std=gnu17 $(ALL_CPPFLAGS) $(WARNINGS) $(C_FILES)
+
+pages: man
 	@groff -man -ww -Tutf8 -z $(BUILD)/man/*.[1-8]
+
+formatting:
 	@clang-format --dry-run -Werror $(ALL_FILES)
 
 # Static analysis of the product, file by file: what has been found good is looked at again when its object is made anew.
 .PHONY: analyze
 ANALYZED = $(addprefix $(BUILD)/analyzed/,$(SOURCES) $(wildcard ctl/*.c))
-analyze: all $(ANALYZED)
-	@scripts/analyze whole $(BUILD)/analyzed/cppcheck $(filter -D%,$(ALL_CPPFLAGS))
+analyze: cppcheck all $(ANALYZED)
 	@scripts/hardening $(BUILD)/homeward $(BUILD)/homewardctl
+
+cppcheck:
+	@scripts/analyze whole $(BUILD)/analyzed/cppcheck $(filter -D%,$(ALL_CPPFLAGS))
 
 $(BUILD)/analyzed/%.c: %.c $(BUILD)/%.o .clang-tidy scripts/analyze
 	@mkdir -p $(@D)

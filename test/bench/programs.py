@@ -34,8 +34,9 @@ class Store:
 
     def start(self):
         output = os.path.join(self.folder, "output")
+        before = len(processes.read(output))  # of its last life
         self.process = processes.Process(self.argv, output, privileged=True)
-        processes.wait_until("the stub store listens", 10, lambda: not self.process.is_alive() or "ready" in processes.read(output))
+        processes.wait_until("the stub store listens", 10, lambda: not self.process.is_alive() or "ready" in processes.read(output)[before:])
         if not self.process.is_alive():
             raise processes.Failure(f"the stub store ended: {processes.read(output)}")
         return self

@@ -10,8 +10,6 @@ import pytest
 from bench import programs
 from harness import certificates, homeward, processes
 
-FIGURES = []
-
 
 def new_folder():
     path = tempfile.mkdtemp(prefix="homeward-endurance-")
@@ -105,15 +103,18 @@ def stage_of_module(authority):
 
 
 @pytest.fixture
-def figure():
+def figure(record_property):
     """figure(text): a line of the summary."""
-    return FIGURES.append
+    return lambda text: record_property("figure", text)
 
 
 def pytest_terminal_summary(terminalreporter):
-    if FIGURES:
+    # With the reports they come from whichever worker has played the test.
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    figures = [text for report in reports if report.when == "call" for name, text in report.user_properties if name == "figure"]
+    if figures:
         terminalreporter.section("figures")
-        for line in FIGURES:
+        for line in figures:
             terminalreporter.write_line(line)
 
 

@@ -365,10 +365,11 @@ static void damaged_files(void **state UNUSED)
     drop(&c);
 }
 
+/* Of CPU: the machine may be busy. */
 static double seconds_since(const struct timespec *start)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
 }
 
@@ -390,13 +391,13 @@ static void a_million_lines(void **state UNUSED)
     buf_init(&text, SIZE_MAX);
     for (int i = 0; i < MILLION; i++)
         assert_true(buf_printf(&text, "user%06d@example.com        %s\n", shuffled(i), i % 3 ? "north" : "south"));
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     struct compiled c = compile(buf_span(&text), SPAN_NONE, true);
     double compile_s = seconds_since(&start);
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     assert_true(map_open(&map, buf_span(&c.bytes)));
     double open_s = seconds_since(&start);
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
     for (int i = 0; i < LOOKUPS; i++) {
         int n = snprintf(name, sizeof name, "user%06d@example.com", shuffled(i + 77));
         assert_true(map_find(&map, span_bytes(name, (size_t)n), &e));
