@@ -8,6 +8,7 @@
 #include "backends/check_login.h"
 #include "proxy/base/log.h"
 #include "proxy/net/conn.h"
+#include "proxy/net/loop.h"
 
 enum { GREETING_MAX = 1024, SPREAD_PARTS = 16, FIRST_MS = 500 };
 

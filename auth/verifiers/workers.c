@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 struct lane {
     struct list link; /* in ready, in busy */
@@ -218,12 +218,11 @@ struct workers *workers_new(const struct workers_order *order)
     list_init(&w->ready);
     list_init(&w->busy);
     list_init(&w->done);
-    w->watch = w->wake_fd >= 0 ? watch_new(w->wake_fd, on_wake, w) : NULL;
+    w->watch = w->wake_fd >= 0 ? watch_new(w->wake_fd, WATCH_READ, on_wake, w) : NULL;
     if (w->watch == NULL || !start_threads(w)) {
         workers_free(&w);
         return NULL;
     }
-    watch_set(w->watch, WATCH_READ);
     return w;
 }
 

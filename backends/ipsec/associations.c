@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
-#include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 enum { TRIES = 3, NEWS_BYTES = 64, DUMP_BYTES = 32768, ASSOCIATIONS_MAX = 1 << 20 };
 
@@ -55,11 +55,9 @@ bool associations_open(void (*changed)(void), const char **why)
     self.changed = changed;
     self.news = open_socket(XFRMGRP_SA | XFRMGRP_EXPIRE);
     self.dump = self.news != NULL ? open_socket(0) : NULL;
-    self.watch = self.dump != NULL ? watch_new(mnl_socket_get_fd(self.news), on_news, NULL) : NULL;
-    if (self.watch != NULL && associations_read(&all, &n)) {
-        watch_set(self.watch, WATCH_READ);
+    self.watch = self.dump != NULL ? watch_new(mnl_socket_get_fd(self.news), WATCH_READ, on_news, NULL) : NULL;
+    if (self.watch != NULL && associations_read(&all, &n))
         return true;
-    }
     *why = "a site has security = \"ipsec\", but the kernel does not tell its security associations (NETLINK_XFRM)";
     associations_close();
     return false;

@@ -150,7 +150,7 @@ static bool attempt_start(struct attempt *a)
         close(fd);
         return false;
     }
-    a->watch = watch_new(fd, on_attempt_ready, a);
+    a->watch = watch_new(fd, WATCH_WRITE, on_attempt_ready, a);
     if (a->watch == NULL) {
         note_failure(a->connecting, ENOMEM);
         close(fd);
@@ -158,7 +158,6 @@ static bool attempt_start(struct attempt *a)
     }
     a->fd = fd;
     a->connecting->open++;
-    watch_set(a->watch, WATCH_WRITE);
     return true;
 }
 

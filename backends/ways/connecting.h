@@ -6,6 +6,7 @@
 #include "backends/ipsec/ipsec_judge.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 enum { CONNECTING_ADDRS_MAX = 32, CONNECTING_STAGGER_MS = 250 };
 

@@ -61,6 +61,8 @@ static void on_watch(void *owner, unsigned events)
     told &= c->wanted;
     if (told != 0)
         c->ready(c->owner, told);
+    else
+        conn_watch(c, c->wanted); /* nobody has said yet what it waits for */
 }
 
 static void on_again(struct later *l)
@@ -98,7 +100,7 @@ static void needs(struct conn *c, uint8_t *direction, unsigned events)
 struct conn *conn_new(int fd, conn_ready_fn *ready, void *owner)
 {
     struct conn *c = calloc(1, sizeof *c);
-    struct watch *watch = c != NULL ? watch_new(fd, on_watch, c) : NULL;
+    struct watch *watch = c != NULL ? watch_new(fd, WATCH_READ, on_watch, c) : NULL;
     if (watch == NULL) {
         free(c);
         close(fd);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "proxy/net/tls.h"
+#include "proxy/net/watch.h"
 
 struct conn;
 

@@ -15,6 +15,7 @@
 #include "proxy/net/deadline.h"
 #include "proxy/net/hosts.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 enum {
     TRY_MS = 2000,
@@ -105,7 +106,7 @@ static struct dns_socket *new_socket(int fd)
     if (s == NULL)
         return NULL;
     s->fd = fd;
-    s->watch = watch_new(fd, on_socket_ready, s);
+    s->watch = watch_new(fd, 0, on_socket_ready, s);
     if (s->watch == NULL) {
         free(s);
         return NULL;

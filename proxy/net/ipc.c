@@ -13,6 +13,7 @@
 #include "proxy/base/list.h"
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 struct queued {
     struct list link;
@@ -419,7 +420,7 @@ static void on_ready(void *owner, unsigned events)
 struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner)
 {
     struct ipc *channel = calloc(1, sizeof *channel);
-    struct watch *watch = channel != NULL ? watch_new(fd, on_ready, channel) : NULL;
+    struct watch *watch = channel != NULL ? watch_new(fd, WATCH_READ, on_ready, channel) : NULL;
     if (watch == NULL) {
         free(channel);
         close(fd);
@@ -428,7 +429,6 @@ struct ipc *ipc_new(int fd, const struct ipc_events *events, void *owner)
     *channel = (struct ipc){ .fd = fd, .watch = watch, .events = events, .owner = owner };
     list_init(&channel->queue);
     buf_init(&channel->reports, REPORTS_BYTES);
-    watch_set(watch, WATCH_READ);
     return channel;
 }
 

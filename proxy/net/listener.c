@@ -84,7 +84,7 @@ struct listener *listener_new(int fd, listener_accepted_fn *accepted, void *owne
     if (all.list.next == NULL)
         list_init(&all.list);
     if (l != NULL)
-        l->watch = watch_new(fd, on_readable, l);
+        l->watch = watch_new(fd, is_waiting() ? 0 : WATCH_READ, on_readable, l);
     if (l == NULL || l->watch == NULL) {
         free(l);
         close(fd);
@@ -96,7 +96,6 @@ struct listener *listener_new(int fd, listener_accepted_fn *accepted, void *owne
     l->owner = owner;
     list_init(&l->link);
     list_add(&all.list, &l->link);
-    watch_set(l->watch, is_waiting() ? 0 : WATCH_READ);
     return l;
 }
 

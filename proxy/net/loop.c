@@ -1,4 +1,4 @@
-/* The loop: libuv's default one, its clock, signals, work for later, and readiness of single descriptors. */
+/* The loop: libuv has the clock, timers and signals; descriptors wait in an epoll set, in which libuv's own stands as one of them. */
 #include "proxy/net/loop.h"
 
 #include <stdio.h>
@@ -6,11 +6,13 @@
 #include <uv.h>
 
 #include "proxy/net/loop_uv.h"
+#include "proxy/net/watch.h"
 
 static struct {
     uv_loop_t uv;
-    uv_check_t check;
-    uv_idle_t idle; /* keeps the loop from sleeping while something is queued for later */
+    struct watch *uv_ready;
+    bool uv_due; /* one of its descriptors is ready, or is new to it */
+    bool stopped;
     struct list later;
 } loop;
 
@@ -27,15 +29,10 @@ static void must(int status, const char *what)
     abort();
 }
 
-static void on_idle(uv_idle_t *idle UNUSED)
-{
-}
-
 /* What is queued while this runs waits for the next turn: nobody starves the descriptors. */
-static void run_later(uv_check_t *check UNUSED)
+static void run_later(void)
 {
     struct list now;
-    uv_idle_stop(&loop.idle); /* also when all that was queued has been taken back */
     if (list_empty(&loop.later))
         return;
     now = loop.later;
@@ -55,7 +52,6 @@ void loop_later(struct later *l, void (*fn)(struct later *l))
     l->fn = fn;
     list_init(&l->link);
     list_add(&loop.later, &l->link);
-    uv_idle_start(&loop.idle, on_idle);
 }
 
 void loop_never(struct later *l)
@@ -64,23 +60,52 @@ void loop_never(struct later *l)
         list_remove(&l->link);
 }
 
+static void on_uv_ready(void *owner UNUSED, unsigned events UNUSED)
+{
+    loop.uv_due = true;
+}
+
 void loop_init(void)
 {
     must(uv_loop_init(&loop.uv), "uv_loop_init");
-    must(uv_check_init(&loop.uv, &loop.check), "uv_check_init");
-    must(uv_idle_init(&loop.uv, &loop.idle), "uv_idle_init");
-    must(uv_check_start(&loop.check, run_later), "uv_check_start");
     list_init(&loop.later);
+    watch_init();
+    loop.uv_ready = watch_new(uv_backend_fd(&loop.uv), WATCH_READ, on_uv_ready, NULL);
+    must(loop.uv_ready != NULL ? 0 : UV_ENOMEM, "uv_backend_fd");
+    loop.uv_due = true;
+}
+
+/* How long nothing will happen by itself, in milliseconds; -1: for ever. */
+static int quiet_ms(void)
+{
+    if (loop.uv_due || !list_empty(&loop.later))
+        return 0;
+    return uv_loop_alive(&loop.uv) ? uv_backend_timeout(&loop.uv) : -1; /* without timers libuv's timeout is 0 */
+}
+
+static void run_uv(void)
+{
+    if (!loop.uv_due && (!uv_loop_alive(&loop.uv) || uv_backend_timeout(&loop.uv) != 0))
+        return;
+    loop.uv_due = false;
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
 void loop_run(void)
 {
-    uv_run(&loop.uv, UV_RUN_DEFAULT);
+    loop.stopped = false;
+    while (!loop.stopped) {
+        watch_wait(quiet_ms());
+        uv_update_time(&loop.uv);
+        watch_tell();
+        run_uv();
+        run_later();
+    }
 }
 
 void loop_stop(void)
 {
-    uv_stop(&loop.uv);
+    loop.stopped = true;
 }
 
 int64_t loop_now_ms(void)
@@ -113,70 +138,5 @@ void loop_on_signal(int number, loop_signal_fn *fn)
     must(uv_signal_init(&loop.uv, &row->uv), "uv_signal_init");
     must(uv_signal_start(&row->uv, on_signal, number), "uv_signal_start");
     uv_unref((uv_handle_t *)&row->uv);
-}
-
-struct watch {
-    uv_poll_t uv;
-    watch_fn *fn;
-    void *owner;
-    unsigned events;
-};
-
-struct watch *watch_new(int fd, watch_fn *fn, void *owner)
-{
-    struct watch *w = calloc(1, sizeof *w);
-    if (w == NULL)
-        return NULL;
-    if (uv_poll_init(&loop.uv, &w->uv, fd) != 0) {
-        free(w);
-        return NULL;
-    }
-    w->fn = fn;
-    w->owner = owner;
-    return w;
-}
-
-static void on_ready(uv_poll_t *uv, int status, int ready);
-
-static void start(struct watch *w)
-{
-    int events = (w->events & WATCH_READ ? UV_READABLE : 0) | (w->events & WATCH_WRITE ? UV_WRITABLE : 0);
-    if (events == 0)
-        uv_poll_stop(&w->uv);
-    else
-        uv_poll_start(&w->uv, events, on_ready);
-}
-
-/* libuv stops a poll that saw an error. There may still be bytes to read before it, so it is started again: the owner
- * will come to the error when it has read them. */
-static void on_ready(uv_poll_t *uv, int status, int ready)
-{
-    struct watch *w = OWNER_OF(uv, struct watch, uv);
-    unsigned events = (ready & UV_READABLE ? WATCH_READ : 0) | (ready & UV_WRITABLE ? WATCH_WRITE : 0);
-    if (status < 0) {
-        events = WATCH_READ | WATCH_WRITE;
-        start(w);
-    }
-    w->fn(w->owner, events);
-}
-
-void watch_set(struct watch *w, unsigned events)
-{
-    if (events == w->events)
-        return;
-    w->events = events;
-    start(w);
-}
-
-static void on_closed(uv_handle_t *uv)
-{
-    free(OWNER_OF(uv, struct watch, uv));
-}
-
-void watch_free(struct watch **w)
-{
-    if (*w == NULL)
-        return;
-    uv_close((uv_handle_t *)&(*w)->uv, on_closed);
-    *w = NULL;
+    loop.uv_due = true;
 }

@@ -22,13 +22,4 @@ struct later {
 void loop_later(struct later *l, void (*fn)(struct later *l)); /* no effect when it is already queued */
 void loop_never(struct later *l);                              /* safe at any time */
 
-/* Readiness of one descriptor that is not a conn (a listener, a channel, netlink, a DNS socket). */
-struct watch; /* opaque; memory lives on until libuv has let go of it */
-enum { WATCH_READ = 1, WATCH_WRITE = 2 };
-typedef void watch_fn(void *owner, unsigned events); /* an error shows as both READ and WRITE: the call will tell */
-struct watch *watch_new(int fd, watch_fn *fn,
-                        void *owner);             /* watches nothing yet; NULL: no memory, or fd cannot be polled */
-void watch_set(struct watch *w, unsigned events); /* costs nothing when nothing changes */
-void watch_free(struct watch **w);                /* before close(fd); the callback is never called again */
-
 #endif

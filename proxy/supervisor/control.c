@@ -17,7 +17,7 @@
 
 #include "proxy/base/log.h"
 #include "proxy/net/hash.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 #include "proxy/supervisor/blobs.h"
 #include "proxy/supervisor/house.h"
 #include "proxy/supervisor/visitors.h"
@@ -369,9 +369,7 @@ static bool listen_at(const struct sockaddr_un *name)
     /* Anybody may knock: who is let in is decided by who it is. */
     if (chmod(name->sun_path, 0666) != 0 || listen(control.fd, VISITORS_MAX) != 0)
         return false;
-    control.watch = watch_new(control.fd, on_visitor, NULL);
-    if (control.watch != NULL)
-        watch_set(control.watch, WATCH_READ);
+    control.watch = watch_new(control.fd, WATCH_READ, on_visitor, NULL);
     return control.watch != NULL;
 }
 

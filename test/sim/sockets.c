@@ -1,10 +1,10 @@
-/* The sockets by which backends connects (backends/ways/connecting.c), and how loop.h watches them: what becomes of one
- * says the address that it is to reach. */
+/* The sockets by which backends connects (backends/ways/connecting.c), and how watch.h watches them: what becomes of
+ * one says the address that it is to reach. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "proxy/net/deadline.h"
-#include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 #include "test/sim/sim.h"
 
 enum { SOCKETS_MAX = 256, TIMEOUT_MS = 5000 };
@@ -70,10 +70,10 @@ static void on_settled(struct alarm *a)
     tell(s);
 }
 
-struct watch *watch_new(int fd, watch_fn *fn, void *owner)
+struct watch *watch_new(int fd, unsigned events, watch_fn *fn, void *owner)
 {
     struct sock *s = sock_of(fd);
-    s->watch = (struct watch){ .fn = fn, .owner = owner };
+    s->watch = (struct watch){ .fn = fn, .owner = owner, .events = events };
     return &s->watch;
 }
 

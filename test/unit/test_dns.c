@@ -10,6 +10,7 @@
 #include "proxy/net/deadline.h"
 #include "proxy/net/dns.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 enum {
     RCODE_OK = 0,
@@ -264,8 +265,7 @@ static int open_all(void **state)
     const char *reason = NULL;
     loop_init();
     open_server(text);
-    *state = watch_new(server, on_question, NULL);
-    watch_set(*state, WATCH_READ);
+    *state = watch_new(server, WATCH_READ, on_question, NULL);
     assert_false(dns_open(bad, 1, &reason));
     assert_non_null(reason);
     assert_true(dns_open(good, 1, &reason));

@@ -12,6 +12,7 @@
 
 #include "proxy/net/deadline.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/watch.h"
 
 static struct alarm run_end;
 
@@ -124,7 +125,7 @@ static void watch_begin(void)
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     at = (struct watched){ .ours = fds[0], .theirs = fds[1] };
-    at.watch = watch_new(at.ours, on_watched, &at);
+    at.watch = watch_new(at.ours, 0, on_watched, &at);
     assert_non_null(at.watch);
 }
 
@@ -164,7 +165,7 @@ static void it_may_be_freed_inside(void **state UNUSED)
     watch_end();
 }
 
-/* libuv stops a poll that saw an error; there may be bytes to read before it. */
+/* There may be bytes to read before it. */
 static void an_error_does_not_end_the_watching(void **state UNUSED)
 {
     char byte;
@@ -178,7 +179,7 @@ static void an_error_does_not_end_the_watching(void **state UNUSED)
     int theirs = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(theirs, (struct sockaddr *)&name, n), 0);
     at = (struct watched){ .ours = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), .theirs = listener };
-    at.watch = watch_new(at.ours, on_watched, &at);
+    at.watch = watch_new(at.ours, 0, on_watched, &at);
     assert_int_equal(write(theirs, "ab", 2), 2);
     setsockopt(theirs, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(theirs);
