@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "proxy/net/loop.h"
+#include "proxy/net/tls_socket.h"
 #include "proxy/net/tls_ssl.h"
 
 enum handshake_step { SHAKE_NONE, SHAKE_CLIENT_HELLO, SHAKE_GREET, SHAKE_FINISH, SHAKE_DONE };
 
 struct conn {
-    int fd;
+    struct tls_socket socket;
     uint8_t step;       /* enum handshake_step */
     uint8_t wanted;     /* what the owner waits for */
     uint8_t read_needs; /* what OpenSSL needs before the next read (write) can go on */
@@ -106,7 +107,7 @@ struct conn *conn_new(int fd, conn_ready_fn *ready, void *owner)
         close(fd);
         return NULL;
     }
-    *c = (struct conn){ .fd = fd, .watch = watch, .ready = ready, .owner = owner };
+    *c = (struct conn){ .socket.fd = fd, .watch = watch, .ready = ready, .owner = owner };
     c->read_needs = WATCH_READ;
     c->write_needs = WATCH_WRITE;
     return c;
@@ -127,14 +128,14 @@ void conn_free(struct conn **pointer)
     loop_never(&c->again);
     SSL_free(c->ssl);
     watch_free(&c->watch);
-    close(c->fd);
+    close(c->socket.fd);
     free(c);
 }
 
 void conn_forsake(struct conn *c)
 {
     struct linger at_once = { .l_onoff = 1 };
-    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    setsockopt(c->socket.fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 /* ---- bytes ---- */
@@ -189,7 +190,7 @@ static ssize_t tls_result(struct conn *c, int returned, uint8_t *direction)
 
 static ssize_t clear_read(struct conn *c, void *to, size_t room, int flags)
 {
-    ssize_t n = recv(c->fd, to, room, flags);
+    ssize_t n = recv(c->socket.fd, to, room, flags);
     c->read_full = n == (ssize_t)room;
     if (n > 0)
         return n;
@@ -216,7 +217,7 @@ ssize_t conn_read(struct conn *c, void *to, size_t room)
 void conn_acknowledge(struct conn *c)
 {
     int on = 1; /* the kernel forgets it by itself */
-    setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    setsockopt(c->socket.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
 bool conn_has_more(const struct conn *c)
@@ -232,7 +233,7 @@ ssize_t conn_peek(struct conn *c, void *to, size_t room)
 
 static ssize_t clear_write(struct conn *c, const void *from, size_t n)
 {
-    ssize_t sent = send(c->fd, from, n, MSG_NOSIGNAL);
+    ssize_t sent = send(c->socket.fd, from, n, MSG_NOSIGNAL);
     if (sent >= 0)
         return sent;
     return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : broken(c, errno_why());
@@ -264,7 +265,7 @@ ssize_t conn_end(struct conn *c, bool cut)
         if (done < 0 && tls_result(c, done, &c->write_needs) == CONN_AGAIN && c->write_needs == WATCH_WRITE)
             return CONN_AGAIN;
     }
-    shutdown(c->fd, SHUT_WR);
+    shutdown(c->socket.fd, SHUT_WR);
     return 1;
 }
 
@@ -272,7 +273,7 @@ ssize_t conn_end(struct conn *c, bool cut)
 
 static bool take_ssl(struct conn *c, SSL *ssl)
 {
-    if (ssl == NULL || SSL_set_fd(ssl, c->fd) != 1) {
+    if (ssl == NULL || !tls_socket_use(ssl, &c->socket)) {
         SSL_free(ssl);
         c->why = "memory";
         return false;
@@ -336,6 +337,7 @@ static int shake_hello(struct conn *c)
 static int shake_greet(struct conn *c)
 {
     size_t sent;
+    c->socket.more = false;
     if (SSL_write_early_data(c->ssl, c->early.at, c->early.n, &sent) != 1)
         return shake_result(c, 0);
     c->early = span_after(c->early, sent);
@@ -359,11 +361,21 @@ static int shake_finish(struct conn *c)
     return 1;
 }
 
+/* The first flight leaves with the greeting in it, a ticket of TLS 1.3 with the first reply. Anything else that we have said the peer
+ * waits for. */
+static void let_go(struct conn *c)
+{
+    c->socket.more = false;
+    if (c->step != SHAKE_DONE || SSL_version(c->ssl) != TLS1_3_VERSION)
+        tls_socket_push(&c->socket);
+}
+
 int conn_handshake(struct conn *c)
 {
     int result = 1;
     ERR_clear_error();
     errno = 0;
+    c->socket.more = !c->is_client;
     while (result == 1 && c->step != SHAKE_DONE)
         switch ((enum handshake_step)c->step) {
         case SHAKE_CLIENT_HELLO:
@@ -376,6 +388,7 @@ int conn_handshake(struct conn *c)
             result = shake_finish(c);
             break;
         }
+    let_go(c);
     return result;
 }
 
@@ -422,7 +435,7 @@ static struct addr name_of(const struct conn *c, int (*ask)(int, struct sockaddr
     struct sockaddr_storage name;
     socklen_t n = sizeof name;
     struct addr a = { 0 };
-    if (ask(c->fd, (struct sockaddr *)&name, &n) != 0 || !addr_from_sockaddr((struct sockaddr *)&name, &a))
+    if (ask(c->socket.fd, (struct sockaddr *)&name, &n) != 0 || !addr_from_sockaddr((struct sockaddr *)&name, &a))
         a = (struct addr){ 0 };
     return a;
 }
