@@ -260,6 +260,7 @@ ssize_t conn_end(struct conn *c, bool cut)
     if (c->ssl != NULL && !cut && c->step == SHAKE_DONE) {
         ERR_clear_error();
         errno = 0;
+        c->socket.more = true; /* the alert leaves in the segment of the FIN */
         int done = SSL_shutdown(c->ssl);
         /* SSL_SENT_SHUTDOWN is set before the alert has found room in the socket: only the result tells. */
         if (done < 0 && tls_result(c, done, &c->write_needs) == CONN_AGAIN && c->write_needs == WATCH_WRITE)
