@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,14 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
+/* Fronts ask, the others answer: on a busy processor a question interrupts nobody (SCHED_BATCH, sched(7)), so that one change of
+ * process serves all that a front had to ask. */
+static void stand_back(enum role_kind kind)
+{
+    if (kind != ROLE_FRONT)
+        sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
+}
+
 static void set_limits(void)
 {
     struct rlimit fds, core = { 0, 0 };
@@ -154,6 +163,7 @@ static int live(struct role *role, const char *name, struct message *boot)
     log_open(ROLE_LOG_FD, name);
     log_set(role->config->log.level, role->config->log.format);
     set_limits();
+    stand_back(role->kind);
     const char *wrong = become(role->config->run.user);
     if (wrong != NULL)
         return fail("run.user", wrong);

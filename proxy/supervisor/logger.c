@@ -13,7 +13,7 @@
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/tell.h"
 
-enum { CHANNEL_BYTES = 4 << 20, LAST_LINES_S = 2, PAUSE_S = 1 };
+enum { CHANNEL_BYTES = 4 << 20, LINES_BYTES = 64 << 10, NAP_MS = 2, LAST_LINES_S = 2, PAUSE_S = 1 };
 
 struct place {
     enum log_target to;
@@ -26,14 +26,14 @@ static struct {
     pthread_t thread;
     atomic_bool stopping;
     pthread_mutex_t lock; /* of now */
-    pthread_mutex_t line; /* held while a line is under way */
+    pthread_mutex_t lines; /* held while lines are under way */
     struct place now, next;
     bool has_next;
 } logger = {
     .in = -1,
     .out = -1,
     .lock = PTHREAD_MUTEX_INITIALIZER,
-    .line = PTHREAD_MUTEX_INITIALIZER,
+    .lines = PTHREAD_MUTEX_INITIALIZER,
     .now = {LOG_TO_STDERR, -1, NULL}
 };
 
@@ -50,56 +50,77 @@ size_t logger_tame(char *line, size_t n)
     return n + 1;
 }
 
-static void write_all(int fd, const char *line, size_t n)
+static void nap(long ms)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = ms * 1000 * 1000 }, NULL);
+}
+
+static void write_all(int fd, const char *lines, size_t n)
 {
     while (n > 0) {
-        ssize_t wrote = write(fd, line, n);
+        ssize_t wrote = write(fd, lines, n);
         if (wrote < 0 && errno == EAGAIN) { /* somebody made our stderr non-blocking */
-            nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000 * 1000 }, NULL);
+            nap(10);
             continue;
         }
         if (wrote < 0 && errno != EINTR)
-            return; /* a full disk: the line is lost, the service goes on */
+            return; /* a full disk: they are lost, the service goes on */
         if (wrote > 0) {
-            line += wrote;
+            lines += wrote;
             n -= (size_t)wrote;
         }
     }
 }
 
+static void journal_all(const char *lines, size_t n)
+{
+    for (const char *end; n > 0 && (end = memchr(lines, '\n', n)) != NULL; lines = end + 1) {
+        size_t line_n = (size_t)(end + 1 - lines);
+        journal_put(lines, line_n);
+        n -= line_n;
+    }
+}
+
 /* The lock is held only to find out where to: a place that blocks must not block main. */
-static void put_line(const char *line, size_t n)
+static void put_lines(const char *lines, size_t n)
 {
     pthread_mutex_lock(&logger.lock);
     bool to_journal = logger.now.to == LOG_TO_SYSLOG;
     int fd = logger.now.to == LOG_TO_FILE ? fcntl(logger.now.fd, F_DUPFD_CLOEXEC, 0) : -1;
     pthread_mutex_unlock(&logger.lock);
     if (to_journal)
-        journal_put(line, n);
+        journal_all(lines, n);
     else
-        write_all(fd >= 0 ? fd : STDERR_FILENO, line, n);
+        write_all(fd >= 0 ? fd : STDERR_FILENO, lines, n);
     if (fd >= 0)
         close(fd);
 }
 
-static void move_line(char line[LOG_LINE_MAX + 1])
+static void move_lines(char room[LINES_BYTES])
 {
-    pthread_mutex_lock(&logger.line);
-    ssize_t n = recv(logger.in, line, LOG_LINE_MAX, 0);
-    if (n > 0)
-        put_line(line, logger_tame(line, (size_t)n));
-    pthread_mutex_unlock(&logger.line);
+    size_t n = 0;
+    pthread_mutex_lock(&logger.lines);
+    for (ssize_t got; n + LOG_LINE_MAX < LINES_BYTES; n += logger_tame(room + n, (size_t)got)) {
+        got = recv(logger.in, room + n, LOG_LINE_MAX, MSG_DONTWAIT);
+        if (got <= 0)
+            break;
+    }
+    put_lines(room, n);
+    pthread_mutex_unlock(&logger.lines);
 }
 
+/* A nap after each batch: lines gather in the channel, where they are safe, and one awakening serves them all. */
 static void *run(void *nothing)
 {
-    char line[LOG_LINE_MAX + 1];
+    static char room[LINES_BYTES];
     for (;;) {
-        ssize_t n = recv(logger.in, line, 1, MSG_PEEK);
-        if (n > 0)
-            move_line(line);
-        else if (atomic_load(&logger.stopping) || (n < 0 && errno != EINTR))
+        ssize_t n = recv(logger.in, room, 1, MSG_PEEK);
+        if (n > 0) {
+            move_lines(room);
+            nap(NAP_MS);
+        } else if (atomic_load(&logger.stopping) || (n < 0 && errno != EINTR)) {
             return nothing;
+        }
     }
 }
 
@@ -147,12 +168,12 @@ bool logger_pause(void)
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += PAUSE_S;
-    return pthread_mutex_timedlock(&logger.line, &until) == 0;
+    return pthread_mutex_timedlock(&logger.lines, &until) == 0;
 }
 
 void logger_go_on(void)
 {
-    pthread_mutex_unlock(&logger.line);
+    pthread_mutex_unlock(&logger.lines);
 }
 
 int logger_fd(void)

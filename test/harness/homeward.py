@@ -110,13 +110,23 @@ class Homeward:
     def said(self):
         return processes.read(self.log)
 
+    def settled(self):
+        """The log, when what is on its way has come: that takes a few milliseconds."""
+        before, now = None, self.said()
+        for _ in range(5):  # under load there is always more to come
+            if before == now:
+                break
+            time.sleep(0.01)
+            before, now = now, self.said()
+        return now
+
     def mark(self):
         """A place in the log: lines after it are said(mark)."""
-        return len(self.said())
+        return len(self.settled())
 
     def lines(self, *words, since=0):
         """Log lines that hold all of these."""
-        return [line for line in self.said()[since:].splitlines() if all(word in line for word in words)]
+        return [line for line in self.settled()[since:].splitlines() if all(word in line for word in words)]
 
     def events(self, event, *words, since=0):
         return [line for line in self.lines(*words, since=since) if re.search(rf"(^| )event={event}( |$)", line)]
