@@ -362,8 +362,8 @@ static int shake_finish(struct conn *c)
     return 1;
 }
 
-/* The first flight leaves with the greeting in it, a ticket of TLS 1.3 with the first reply. Anything else that we have said the peer
- * waits for. */
+/* The first flight leaves with the greeting in it, a ticket of TLS 1.3 with the first reply. Anything else that we have
+ * said the peer waits for. */
 static void let_go(struct conn *c)
 {
     c->socket.more = false;

@@ -1,4 +1,5 @@
-/* The loop: libuv has the clock, timers and signals; descriptors wait in an epoll set, in which libuv's own stands as one of them. */
+/* The loop: libuv has the clock, timers and signals; descriptors wait in an epoll set, in which libuv's own stands as
+ * one of them. */
 #include "proxy/net/loop.h"
 
 #include <stdio.h>

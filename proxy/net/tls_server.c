@@ -9,8 +9,8 @@
 #include "proxy/net/hash.h"
 #include "proxy/net/tls_ssl.h"
 
-/* 128 bits first, as Mozilla's recommendation has it: AES-128-GCM with SHA-256 is as safe as anybody needs, and SHA-384 costs
- * twice as much of a handshake's many small hashes where the processor has instructions for SHA-256. */
+/* 128 bits first, as Mozilla's recommendation has it: AES-128-GCM with SHA-256 is as safe as anybody needs, and SHA-384
+ * costs twice as much of a handshake's many small hashes where the processor has instructions for SHA-256. */
 static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
 /* No finite-field groups: a handshake with ffdhe8192 costs a hundred ordinary ones. */

@@ -1,5 +1,5 @@
-/* What OpenSSL reads and writes through: the connection's descriptor, and whether more follows at once. A TCP segment is what a
- * record costs most on its way; those that belong together leave in one. */
+/* What OpenSSL reads and writes through: the connection's descriptor, and whether more follows at once. A TCP segment
+ * is what a record costs most on its way; those that belong together leave in one. */
 #ifndef PROXY_NET_TLS_SOCKET_H
 #define PROXY_NET_TLS_SOCKET_H
 

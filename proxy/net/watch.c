@@ -1,4 +1,5 @@
-/* One epoll set (epoll(7)). A descriptor is added once and stays until it is freed, so that nothing can fail in between. */
+/* One epoll set (epoll(7)). A descriptor is added once and stays until it is freed, so that nothing can fail in
+ * between. */
 #include "proxy/net/watch.h"
 
 #include <errno.h>
@@ -36,7 +37,8 @@ void watch_init(void)
 static int tell_kernel(struct watch *w, int operation)
 {
     struct epoll_event event = { .data.ptr = w };
-    event.events = (w->events & WATCH_READ ? (unsigned)EPOLLIN : 0) | (w->events & WATCH_WRITE ? (unsigned)EPOLLOUT : 0);
+    event.events =
+        (w->events & WATCH_READ ? (unsigned)EPOLLIN : 0) | (w->events & WATCH_WRITE ? (unsigned)EPOLLOUT : 0);
     if (w->events == 0)
         event.events = EPOLLET;
     return epoll_ctl(set.epoll, operation, w->fd, &event);

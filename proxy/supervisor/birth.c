@@ -94,8 +94,8 @@ static void ignore_signals(void)
         signal(ignored[i], SIG_IGN);
 }
 
-/* Fronts ask, the others answer: on a busy processor a question interrupts nobody (SCHED_BATCH, sched(7)), so that one change of
- * process serves all that a front had to ask. */
+/* Fronts ask, the others answer: on a busy processor a question interrupts nobody (SCHED_BATCH, sched(7)), so that one
+ * change of process serves all that a front had to ask. */
 static void stand_back(enum role_kind kind)
 {
     if (kind != ROLE_FRONT)

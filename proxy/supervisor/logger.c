@@ -25,7 +25,7 @@ static struct {
     int in, out; /* in: the thread's end */
     pthread_t thread;
     atomic_bool stopping;
-    pthread_mutex_t lock; /* of now */
+    pthread_mutex_t lock;  /* of now */
     pthread_mutex_t lines; /* held while lines are under way */
     struct place now, next;
     bool has_next;

@@ -2,6 +2,7 @@
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import time
 
@@ -96,6 +97,44 @@ def test_where_there_is_no_key_yet_the_greeting_waits_for_the_end_of_the_handsha
         trace = subprocess.run(["openssl", "s_client", "-connect", f"{HOST}:{house.doors.port['imaps']}", "-msg", *options],
                                input=b"", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10).stdout
         assert trace.count(b"ClientHello") == 2, "the handshake went without a second ClientHello: this shows nothing"
+
+
+@pytest.mark.parametrize("options", [["-tls1_3", "-groups", "ffdhe2048:X25519"], ["-tls1_2"]],
+                         ids=["HelloRetryRequest", "TLS 1.2"])
+def test_no_flight_that_the_client_waits_for_is_held_back_by_the_kernel(house, options):
+    """It would be held for 200 ms, in each of 20 handshakes."""
+    began = time.monotonic()
+    for _ in range(20):
+        s_client(house.doors.port["imaps"], *options)
+    assert time.monotonic() - began < 3.5
+
+
+def segments_in(raw):
+    """How many segments with data have come (tcpi_data_segs_in of struct tcp_info, linux/tcp.h)."""
+    return struct.unpack_from("I", raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256), 152)[0]
+
+
+def test_flight_and_greeting_are_one_segment_and_so_are_ticket_and_reply(house):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with connect(house.doors.port["imaps"], context) as tls:
+        assert line(tls).startswith(b"* OK [CAPABILITY ")
+        assert segments_in(tls) == 1 and not tls.session.has_ticket
+        tls.sendall(b"a NOOP\r\n")
+        assert line(tls).startswith(b"a OK ")
+        assert segments_in(tls) == 2 and tls.session.has_ticket
+
+
+@pytest.mark.parametrize("offered, taken", [
+    ("TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256"),
+    ("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"),  # a processor without AES
+    ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
+])
+def test_aes_128_comes_first_but_for_clients_that_prefer_chacha20(house, offered, taken):
+    said = subprocess.run(["openssl", "s_client", "-connect", f"{HOST}:{house.doors.port['imaps']}", "-ciphersuites", offered],
+                          input=b"", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=10).stdout.decode()
+    assert f"Cipher is {taken}" in said
 
 
 def alpn(port, *protocols):

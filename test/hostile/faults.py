@@ -164,8 +164,7 @@ class Rig:
             self.runs += 1
             self.plan.disarm()
         if pid not in self.stage.front.roles().get(role, []):
-            if call != "epoll_ctl":  # libuv ends the process there, and main starts another
-                self.problem(f"{where}: the process died")
+            self.problem(f"{where}: the process died")
             self.died(where, role, LIBRARY)
             return
         if measure.cpu_s(pid) - cpu > 0.5 * (time.monotonic() - began) + 0.2:
