@@ -1,6 +1,9 @@
 /* Backends as the front sees it: it dials members (ways.c), names spares, and watches the links of sites with IPsec. */
+#include "proxy/base/pack.h"
 #include "proxy/net/loop.h"
 #include "test/sim/helpers_inside.h"
+
+enum { MEMBERS = 2 /* of each site */ };
 
 /* ---- IPsec: whose link is watched ---- */
 
@@ -38,19 +41,42 @@ static void take_hold(struct model *h, const struct message *m)
                         .id = m->id, .due_ms = helper_after(random_below(100)), .type = MSG_IPSEC_GUARDED, .slot = s });
 }
 
+static uint64_t member_key(unsigned site, unsigned member)
+{
+    return 1 + site + 100 * member;
+}
+
+/* Who has failed this login; nobody else is named. */
+static unsigned read_tried(const struct slot *s, struct span keys)
+{
+    struct unpack in = { .rest = keys };
+    unsigned tried = 0;
+    while (s != NULL && in.rest.n > 0) {
+        uint64_t key = unpack_number(&in, sizeof key);
+        unsigned member = key == member_key(s->plan.site, 1);
+        SIM_REQUIRE(!in.bad && key == member_key(s->plan.site, member));
+        tried |= 1U << member;
+    }
+    return tried;
+}
+
+static void take_dial(struct model *h, const struct message *m)
+{
+    struct slot *s = slot_by_name(m->dial.mailbox);
+    struct pending p = { .id = m->id, .type = MSG_DIALED, .slot = s };
+    SIM_REQUIRE(s == NULL || span_eq(m->dial.site, span_of(site_facts[s->plan.site].name)));
+    p.due_ms = helper_after(s != NULL ? s->plan.dial_ms : 1);
+    p.tried = read_tried(s, m->dial.tried);
+    if (!helper_has(h, m->id) && !helper_is_asked(h, m->id) && !ways_has(h, m->id))
+        helper_keep(h, p);
+}
+
 void backends_take(void *model, struct message *m)
 {
     struct model *h = model;
-    struct slot *s;
     switch (m->type) {
     case MSG_DIAL:
-        s = slot_by_name(m->dial.mailbox);
-        SIM_REQUIRE(s == NULL || span_eq(m->dial.site, span_of(site_facts[s->plan.site].name)));
-        if (!helper_has(h, m->id) && !helper_is_asked(h, m->id) && !ways_has(h, m->id))
-            helper_keep(h, (struct pending){ .id = m->id,
-                                             .due_ms = helper_after(s != NULL ? s->plan.dial_ms : 1),
-                                             .type = MSG_DIALED,
-                                             .slot = s });
+        take_dial(h, m);
         break;
     case MSG_SPARE_READY:
     case MSG_SPARE_GONE:
@@ -95,27 +121,28 @@ static void say_dialed(struct model *h, uint64_t id, struct message *m)
     channel_say(h->channel, m);
 }
 
-static void say_link(struct model *h, uint64_t id, struct slot *slot, uint64_t spare, const struct addr *address)
+static void say_link(struct model *h, uint64_t id, struct slot *slot, unsigned member, uint64_t spare,
+                     const struct addr *address)
 {
     struct message m = { .n_fds = spare == 0, .fds = { slot->site_link->fd } };
     slot->site_link->visit = id;
     m.dialed = (struct msg_dialed){ .status = DIAL_OK,
                                     .spare = spare,
-                                    .member = 1 + slot->plan.site,
+                                    .member = member_key(slot->plan.site, member),
                                     .host = span_of(way_host(slot->plan.site)),
                                     .address = *address };
     say_dialed(h, id, &m);
 }
 
-void backends_dialed(struct model *h, uint64_t id, struct slot *slot, const struct addr *address)
+void backends_dialed(struct model *h, uint64_t id, struct slot *slot, unsigned member, const struct addr *address)
 {
     struct message m = { .dialed.status = DIAL_UNREACHABLE };
     if (slot == NULL || address == NULL) {
         say_dialed(h, id, &m);
         return;
     }
-    slot_dial(slot);
-    say_link(h, id, slot, 0, address);
+    slot_dial(slot, member);
+    say_link(h, id, slot, member, 0, address);
 }
 
 static void answer_dial(struct model *h, const struct pending *p)
@@ -123,17 +150,19 @@ static void answer_dial(struct model *h, const struct pending *p)
     static const struct addr somewhere = {
         .family = AF_INET, .port = 143, .bytes = {10, 0, 0, 1}
     };
-    bool refuses = p->slot == NULL || orders_maintain(p->slot->plan.site);
+    bool all_tried = p->tried == (1U << MEMBERS) - 1;
+    bool refuses = p->slot == NULL || all_tried || orders_maintain(p->slot->plan.site);
     struct message m = { .dialed.status = refuses ? DIAL_UNREACHABLE : p->slot->plan.dialed };
     if (m.dialed.status != DIAL_OK) {
         say_dialed(h, p->id, &m);
         return;
     }
-    uint64_t spare = h == helper_now[BACKENDS] ? slot_take_spare(p->slot) : 0;
+    unsigned member = p->tried & 1U ? 1 : 0; /* spares are connections to the first */
+    uint64_t spare = h == helper_now[BACKENDS] && member == 0 ? slot_take_spare(p->slot) : 0;
     if (spare != 0)
-        say_link(h, p->id, p->slot, spare, &somewhere);
+        say_link(h, p->id, p->slot, member, spare, &somewhere);
     else
-        ways_start(h, p->id, p->slot);
+        ways_start(h, p->id, p->slot, member);
 }
 
 static void answer_ipsec(struct model *h, const struct pending *p)

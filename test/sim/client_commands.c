@@ -14,6 +14,11 @@ const char *client_user(const struct client *c)
     return c->attempts <= 1 ? c->plan->name : c->plan->other;
 }
 
+unsigned client_attempt(const struct client *c)
+{
+    return c->attempts;
+}
+
 static const char *message_of(const struct client *c, bool wrong)
 {
     return c->plan->forms[c->attempts > 1 ? FORM_SASL_OTHER : wrong ? FORM_SASL_WRONG : FORM_SASL];

@@ -338,7 +338,8 @@ static int say_early(struct conn *c)
 
 static int verify(struct conn *c)
 {
-    return plan_of(c->link->slot)->store_fault == FAULT_CERTIFICATE ? (int)broken(c, "certificate verify failed") : 1;
+    bool bad = c->link->bad == FAULT_CERTIFICATE || plan_of(c->link->slot)->store_fault == FAULT_CERTIFICATE;
+    return bad ? (int)broken(c, "certificate verify failed") : 1;
 }
 
 static int shake_step(struct conn *c)

@@ -12,8 +12,9 @@ struct pending {
     int64_t due_ms;
     enum message_type type; /* of the answer */
     struct slot *slot;
-    bool other; /* which of its two users is asked for */
-    bool right; /* the credential, as far as auth was shown it */
+    bool other;     /* which of its two users is asked for */
+    unsigned tried; /* members: 1 << their number */
+    bool right;     /* the credential, as far as auth was shown it */
 };
 
 struct model {
@@ -52,12 +53,13 @@ void backends_unguard_all(void); /* nobody watches the links of sites with IPsec
 
 /* ---- ways.c ---- */
 
-void ways_start(struct model *h, uint64_t id, struct slot *slot);
+void ways_start(struct model *h, uint64_t id, struct slot *slot, unsigned member);
 bool ways_busy(const struct model *h);
 bool ways_has(const struct model *h, uint64_t id);
 void ways_stop(const struct model *h, uint64_t id);
 void ways_forget(const struct slot *s);
 void ways_end(const struct model *h, bool last); /* it is dead; last: so are all of its kind */
-void backends_dialed(struct model *h, uint64_t id, struct slot *slot, const struct addr *address); /* NULL: no way */
+void backends_dialed(struct model *h, uint64_t id, struct slot *slot, unsigned member,
+                     const struct addr *address); /* NULL: no way */
 
 #endif

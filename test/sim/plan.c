@@ -58,6 +58,8 @@ static void draw_answers(struct plan *p)
 
 static void draw_faults(struct plan *p)
 {
+    static const enum sim_fault member_faults[] = { FAULT_FIN, FAULT_RESET, FAULT_STALL, FAULT_CERTIFICATE };
+    bool may_verify = site_facts[p->site].tls || site_facts[p->site].starttls;
     if (random_chance(disturbed ? 300 : 120)) {
         p->client_fault = (enum sim_fault)(1 + random_below(FAULT_CERTIFICATE - 1));
         p->client_fault_at = random_below(random_below(2) == 0 ? 12 : 80);
@@ -66,6 +68,8 @@ static void draw_faults(struct plan *p)
         p->store_fault = (enum sim_fault)(1 + random_below(FAULT_KINDS - 1));
         p->store_fault_at = random_below(random_below(2) == 0 ? 12 : 80);
     }
+    if (random_chance(80))
+        p->member_fault = member_faults[random_below(COUNT_OF(member_faults) - (may_verify ? 0 : 1))];
     p->injects = p->starttls && random_chance(20);
 }
 

@@ -79,6 +79,7 @@ struct link {
     bool peer_tls, front_tls;
     uint8_t peer_shake;
     uint8_t manner; /* how bytes arrive */
+    uint8_t bad;    /* enum sim_fault: its member fails at once */
     unsigned slot;  /* whose it is */
     uint64_t visit; /* to_site: the session's id for backends */
     struct conn *conn;
@@ -249,6 +250,7 @@ struct plan {
     bool clean;       /* nothing fails: it must come to its good end */
     enum sim_fault client_fault, store_fault;
     unsigned client_fault_at, store_fault_at; /* after so many steps of the model */
+    enum sim_fault member_fault;              /* of the site's first member; the second is well */
     uint8_t verdict;                          /* enum verdict_status; VERDICT_STATUSES: never */
     uint8_t dialed;                           /* enum dial_status; DIAL_STATUSES: never */
     unsigned auth_ms, dial_ms;
@@ -278,6 +280,7 @@ void client_judge(const struct client *c,
 void client_free(struct client **c);
 const struct buf *client_up_log(const struct client *c);
 const char *client_user(const struct client *c); /* who signs in at the moment */
+unsigned client_attempt(const struct client *c); /* the how manieth time; from 1 */
 
 struct store *store_new(const struct plan *p, struct link *l, const char *user); /* NULL: for nobody yet */
 bool store_acts(struct store *s);
@@ -324,12 +327,13 @@ struct slot {
     struct client *client;
     struct store *store;
     bool used;
+    unsigned judged; /* attempts whose credential a store has got: 1 << their number */
 };
 extern struct slot slots[SLOTS];
 
 const struct plan *plan_of(unsigned slot);   /* of a slot, or from SLOTS on of a spare */
 struct slot *slot_by_name(struct span name); /* "u17", "u17@sim" */
-struct link *slot_dial(struct slot *s);
+struct link *slot_dial(struct slot *s, unsigned member);
 uint64_t slot_take_spare(struct slot *s); /* the id of one that stood ready; 0: there is none */
 /* May a world be one in which the front is drained? Each of these runs in a process of its own, unless it is the last.
  */

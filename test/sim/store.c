@@ -15,7 +15,9 @@ struct store *store_new(const struct plan *p, struct link *l, const char *user)
     struct store *s = calloc(1, sizeof *s);
     SIM_REQUIRE(s != NULL);
     *s = (struct store){ .plan = p, .link = l, .phase = site_facts[p->site].tls ? ST_TLS : ST_GREET };
-    s->fault_at = p->store_fault_at;
+    s->fault = l->bad != FAULT_NO ? (enum sim_fault)l->bad : p->store_fault;
+    s->fault_at = l->bad != FAULT_NO ? 0 : p->store_fault_at;
+    s->attempt = user != NULL ? client_attempt(slots[l->slot].client) : 0;
     s->awaited = user;
     s->lists_in_greeting = random_below(2) == 0;
     s->initial_response = random_below(2) == 0;
@@ -49,7 +51,9 @@ void store_adopt(struct store *s, const struct plan *p, const char *user)
 {
     s->awaited = user;
     s->plan = p;
+    s->fault = p->store_fault;
     s->fault_at = s->steps + p->store_fault_at;
+    s->attempt = client_attempt(slots[s->link->slot].client);
 }
 
 bool store_is_silent(const struct store *s)
@@ -209,7 +213,7 @@ static void fail(struct store *s)
 {
     char noise[64];
     totals.faults++;
-    switch (s->plan->store_fault) {
+    switch (s->fault) {
     case FAULT_FIN:
         peer_end(s->link, random_below(2) == 0);
         s->phase = ST_SILENT;
@@ -237,7 +241,7 @@ bool store_acts(struct store *s)
         return false;
     if (s->phase == ST_SILENT)
         return wait_for_end(s);
-    if (s->plan->store_fault != FAULT_NO && s->plan->store_fault != FAULT_CERTIFICATE && s->steps == s->fault_at) {
+    if (s->fault != FAULT_NO && s->fault != FAULT_CERTIFICATE && s->steps == s->fault_at) {
         s->steps++;
         fail(s);
         return true;

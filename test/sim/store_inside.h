@@ -12,7 +12,8 @@ struct store {
     const struct plan *plan;
     struct link *link;
     enum store_phase phase;
-    unsigned steps, fault_at, noises;
+    unsigned steps, fault_at, noises, attempt;
+    enum sim_fault fault;
     bool lists_in_greeting, initial_response, literal_plus, plain, lists_after; /* what kind of store it is */
     enum sasl_mechanism mechanism;                                              /* of the exchange that is under way */
     bool deaf; /* its noise may have been a challenge, which a token's login answers: no command comes then */

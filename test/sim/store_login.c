@@ -50,12 +50,15 @@ static void require_user(const struct store *s, struct span authzid, struct span
     SIM_REQUIRE(span_eq(user, opens ? SPAN(MASTER_USER) : site->master ? span_of(both) : span_of(s->awaited)));
 }
 
-/* What it was given is of the session that dialled it, through a link that may carry it; and nobody is let in by the
- * master whom auth has not found to be who he says. */
+/* What it was given is of the session that dialled it, through a link that may carry it, and no other store has been
+ * given it; and nobody is let in by the master whom auth has not found to be who he says. */
 static bool judge(struct store *s, struct span authzid, struct span user, struct span secret)
 {
     const struct plan *p = s->plan;
     enum form form = right_form(p);
+    unsigned *judged = &slots[s->link->slot].judged;
+    SIM_REQUIRE((*judged & 1U << s->attempt) == 0 || p->client_fault == FAULT_GARBAGE);
+    *judged |= 1U << s->attempt;
     SIM_REQUIRE(s->link->peer_tls || s->link->may_be_clear);
     SIM_REQUIRE(p->judged || form != FORM_MASTER);
     require_user(s, authzid, user);

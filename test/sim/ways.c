@@ -12,6 +12,7 @@ struct way {
     struct model *model; /* NULL: free */
     uint64_t id;
     struct slot *slot;
+    unsigned member;
     int64_t since_ms;
     unsigned version; /* of what DNS had told by then */
     bool had_addresses;
@@ -91,10 +92,10 @@ static void on_done(struct approach *a, int fd, const struct addr *address)
         close(fd); /* the world makes a link of its own */
     else if (was.slot != NULL)
         require_none(&was);
-    backends_dialed(was.model, was.id, was.slot, fd >= 0 ? address : NULL);
+    backends_dialed(was.model, was.id, was.slot, was.member, fd >= 0 ? address : NULL);
 }
 
-void ways_start(struct model *h, uint64_t id, struct slot *slot)
+void ways_start(struct model *h, uint64_t id, struct slot *slot, unsigned member)
 {
     struct way *w = ways;
     const char *host = way_host(slot->plan.site);
@@ -102,7 +103,7 @@ void ways_start(struct model *h, uint64_t id, struct slot *slot)
         SIM_REQUIRE(++w < ways + WAYS_MAX);
     if (!open_now)
         open_members();
-    *w = (struct way){ .model = h, .id = id, .slot = slot, .since_ms = loop_now_ms() };
+    *w = (struct way){ .model = h, .id = id, .slot = slot, .member = member, .since_ms = loop_now_ms() };
     n_ways++;
     w->had_addresses = dns_told_any(host);
     dns_told_one_that_lives(host, &w->version);

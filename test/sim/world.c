@@ -41,13 +41,14 @@ uint64_t slot_take_spare(struct slot *s)
     return spares_give(s);
 }
 
-struct link *slot_dial(struct slot *s)
+struct link *slot_dial(struct slot *s, unsigned member)
 {
     const struct site_fact *site = &site_facts[s->plan.site];
     store_free(&s->store);
     s->site_link = link_new(true, (unsigned)(s - slots));
     s->site_link->may_be_clear = !site->tls && !site->starttls && !site->ipsec;
     s->site_link->must_guard = s->site_link->guarded = site->ipsec;
+    s->site_link->bad = (uint8_t)(member == 0 ? s->plan.member_fault : FAULT_NO);
     if (s->plan.largest == PLAN_LARGE)
         link_widen(s->site_link);
     s->store = store_new(&s->plan, s->site_link, client_user(s->client));
