@@ -5,7 +5,7 @@
 #include "proxy/front/process.h"
 #include "proxy/net/loop.h"
 
-enum { DEATHS_A_WORLD = 3 };
+enum { DEATHS_A_WORLD = 5 };
 
 struct model models[MODELS_MAX];
 struct model *helper_now[KINDS];

@@ -248,7 +248,7 @@ void world_run(unsigned sessions)
     enum drain drain = world_drains != NO_DRAINS && random_chance(40) ? 1 + random_below(DRAINS - 1) : DRAIN_NO;
     if (drain != DRAIN_NO && world_drains == DRAINS_APART && !in_a_process_of_its_own())
         return;
-    bool disturbed = random_chance(150) && drain != DRAIN_MAIN_DIES, no_names = random_chance(120);
+    bool disturbed = random_chance(220) && drain != DRAIN_MAIN_DIES, no_names = random_chance(120);
     plans_begin(disturbed, !disturbed && !no_names && drain != DRAIN_WITH_WORDS);
     dns_begin_world(no_names);
     orders_begin(drain);
