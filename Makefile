@@ -108,11 +108,12 @@ fuzz: encoders
 # The simulator (test/sim/sim.h): the real front in a world made of a seed. SEED=n replays one world.
 SIM_SESSIONS ?= 1000000
 SIM_FROM ?= 1
-SIM_WRAPS = -Wl,--wrap=close,--wrap=send,--wrap=shutdown,--wrap=socket,--wrap=connect,--wrap=getsockopt,--wrap=getpeername,--wrap=getsockname
+SIM_LTO = $(if $(SANITIZE)$(findstring clang,$(CC)),,-flto=2)
+SIM_WRAPS = $(SIM_LTO) -Wl,--wrap=close,--wrap=send,--wrap=shutdown,--wrap=socket,--wrap=connect,--wrap=getsockopt,--wrap=getpeername,--wrap=getsockname
 SIM_OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/sim/*.c))
 $(BUILD)/fuzz/session: $(filter-out %/main.o,$(SIM_OBJECTS))
 $(BUILD)/fuzz/session: LDFLAGS += $(SIM_WRAPS)
-$(SIM_OBJECTS): CFLAGS += -O3
+$(SIM_OBJECTS): CFLAGS += -O3 $(SIM_LTO)
 $(BUILD)/sim: $(SIM_OBJECTS) $(BUILD)/parts.a
 	$(QUIET)$(CC) $(ALL_CFLAGS) $(LINKING) $(LDFLAGS) $(SIM_WRAPS) -o $@ $^ $(ALL_LDLIBS)
 
