@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import distance, growth, measure, programs, proxies  # noqa: E402
+from bench import distance, growth, measure, programs, proxies, steady  # noqa: E402
 from harness import certificates, processes  # noqa: E402
 
 PROXY_CPU, LOAD_CPU = 1, 0
@@ -131,7 +131,7 @@ class Bench:
         self.figures = {}   # (row, proxy): values
         self.failures = []  # sentences
         self.proxies, self.store = [], None
-        self.names = [] if options.grow else options.proxies
+        self.names = [] if options.grow or options.steady else options.proxies
 
     def start(self, proxy):
         with on_cpu(PROXY_CPU):
@@ -263,6 +263,8 @@ def options():
     parser.add_argument("--sessions", type=int, default=2000, help="of the idle row")
     parser.add_argument("--grow", action="store_true",
                         help="instead: how Homeward's cost grows with sessions, fronts, mailboxes and slow readers")
+    parser.add_argument("--steady", type=int, metavar="MINUTES",
+                        help="instead: 10,000 logins a minute for so long, and whether Homeward's memory grows")
     parser.add_argument("--json", action="store_true", help="all values, for machines")
     return parser.parse_args()
 
@@ -279,6 +281,8 @@ def main():
         if chosen_options.grow:
             print(f"{machine()}\n")
             growth.print_all(bench)
+        elif chosen_options.steady:
+            steady.print_all(bench, chosen_options.steady)
         else:
             bench.all_rounds()
             (print_json if chosen_options.json else print_table)(bench)

@@ -37,6 +37,13 @@ def total(figure, pids):
     return None if None in found else sum(found)
 
 
+def slope(points):
+    """By how much an hour the values of [(seconds, value)] grow, by least squares."""
+    hours, values = [point[0] / 3600 for point in points], [point[1] for point in points]
+    mean_x, mean_y = sum(hours) / len(points), sum(values) / len(points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(hours, values)) / sum((x - mean_x) ** 2 for x in hours)
+
+
 def descriptors(pid):
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))

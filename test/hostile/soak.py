@@ -115,10 +115,8 @@ class Soak:
         return self.report()
 
     def slope(self, column):
-        """KiB or descriptors an hour, by least squares over all samples after the warm-up."""
-        points = [(sample[0] / 3600, sample[column]) for sample in self.samples if sample[0] >= self.warm_s]
-        mean_x, mean_y = (sum(values) / len(points) for values in zip(*points))
-        return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+        """KiB or descriptors an hour, over all samples after the warm-up."""
+        return measure.slope([(sample[0], sample[column]) for sample in self.samples if sample[0] >= self.warm_s])
 
     def report(self):
         failed = 0
