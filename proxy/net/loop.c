@@ -138,6 +138,5 @@ void loop_on_signal(int number, loop_signal_fn *fn)
     row->fn = fn;
     must(uv_signal_init(&loop.uv, &row->uv), "uv_signal_init");
     must(uv_signal_start(&row->uv, on_signal, number), "uv_signal_start");
-    uv_unref((uv_handle_t *)&row->uv);
     loop.uv_due = true;
 }

@@ -1,5 +1,7 @@
-/* The loop: work for later in its order, taken back or not, and descriptors that are watched and freed inside. */
+/* The loop: work for later in its order, taken back or not, signals, and descriptors that are watched and freed inside.
+ */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +102,30 @@ static void what_is_taken_back_keeps_nobody_awake(void **state UNUSED)
     assert_true(cpu_ms() - before < 20);
 }
 
+/* ---- signals ---- */
+
+static int signalled;
+
+static void on_usr1(int number)
+{
+    signalled = number;
+    loop_stop();
+}
+
+static void a_signal_comes_though_no_deadline_is_running(void **state UNUSED)
+{
+    run_for(1); /* until then the timer of the test before may ring */
+    loop_on_signal(SIGUSR1, on_usr1);
+    for (int i = 0; i < 2; i++) {
+        signalled = 0;
+        raise(SIGUSR1);
+        alarm(10); /* the kernel's: ends who would sleep for ever */
+        loop_run();
+        alarm(0);
+        assert_int_equal(signalled, SIGUSR1);
+    }
+}
+
 /* ---- descriptors ---- */
 
 static struct watched {
@@ -165,6 +191,31 @@ static void it_may_be_freed_inside(void **state UNUSED)
     watch_end();
 }
 
+static struct pair {
+    struct watch *watch[2];
+    int fds[2][2], woken;
+} both;
+
+static void on_either(void *owner UNUSED, unsigned events UNUSED)
+{
+    both.woken++;
+    watch_free(&both.watch[0]);
+    watch_free(&both.watch[1]);
+}
+
+static void whoever_is_freed_while_others_are_told_is_told_nothing(void **state UNUSED)
+{
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, both.fds[i]), 0);
+        both.watch[i] = watch_new(both.fds[i][0], WATCH_WRITE, on_either, NULL);
+        assert_non_null(both.watch[i]);
+    }
+    run_for(5);
+    assert_int_equal(both.woken, 1);
+    for (int i = 0; i < 4; i++)
+        close(both.fds[i / 2][i % 2]);
+}
+
 /* There may be bytes to read before it. */
 static void an_error_does_not_end_the_watching(void **state UNUSED)
 {
@@ -198,8 +249,10 @@ int main(void)
         cmocka_unit_test(later_is_in_order_and_once),
         cmocka_unit_test(later_may_be_queued_and_taken_back_inside),
         cmocka_unit_test(what_is_taken_back_keeps_nobody_awake),
+        cmocka_unit_test(a_signal_comes_though_no_deadline_is_running),
         cmocka_unit_test(only_what_is_watched_is_told),
         cmocka_unit_test(it_may_be_freed_inside),
+        cmocka_unit_test(whoever_is_freed_while_others_are_told_is_told_nothing),
         cmocka_unit_test(an_error_does_not_end_the_watching),
     };
     loop_init();
