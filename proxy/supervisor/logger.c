@@ -109,18 +109,17 @@ static void move_lines(char room[LINES_BYTES])
     pthread_mutex_unlock(&logger.lines);
 }
 
-/* A nap after each batch: lines gather in the channel, where they are safe, and one awakening serves them all. */
+/* A nap after each batch: lines gather in the channel, where they are safe, and one awakening serves them all. A packet
+ * without a byte looks like the end; that only comes when main stops. */
 static void *run(void *nothing)
 {
     static char room[LINES_BYTES];
     for (;;) {
         ssize_t n = recv(logger.in, room, 1, MSG_PEEK);
-        if (n > 0) {
-            move_lines(room);
-            nap(NAP_MS);
-        } else if (atomic_load(&logger.stopping) || (n < 0 && errno != EINTR)) {
+        if (n < 0 ? errno != EINTR : n == 0 && atomic_load(&logger.stopping))
             return nothing;
-        }
+        move_lines(room);
+        nap(NAP_MS);
     }
 }
 

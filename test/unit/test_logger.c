@@ -1,8 +1,11 @@
-/* What a process may write into the log, and long sentences of main. */
+/* What a process may write into the log, the thread that moves it, and long sentences of main. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -61,6 +64,71 @@ static void test_long_sentences_keep_their_end(void **state UNUSED)
     log_open(STDERR_FILENO, "");
 }
 
+static struct written {
+    int place, stderr_before;
+    off_t n;
+} at;
+
+static void place_begin(void)
+{
+    at = (struct written){ .place = memfd_create("stderr", MFD_CLOEXEC), .stderr_before = dup(STDERR_FILENO) };
+    assert_true(at.place >= 0 && dup2(at.place, STDERR_FILENO) >= 0);
+    assert_true(logger_start((const int[]){ -1, -1 }));
+}
+
+static void send_line(int number)
+{
+    char line[LOG_LINE_MAX];
+    int n = snprintf(line, sizeof line, "line=%d rest=%0*d\n", number, 1 + number % 900, 0);
+    assert_int_equal(send(logger_fd(), line, (size_t)n, 0), n);
+    at.n += n;
+}
+
+static bool all_is_there(void)
+{
+    struct stat now;
+    for (int tries = 0; tries < 10000; tries++, usleep(1000))
+        if (fstat(at.place, &now) == 0 && now.st_size >= at.n)
+            return true;
+    return false;
+}
+
+static void place_end(void)
+{
+    logger_stop();
+    dup2(at.stderr_before, STDERR_FILENO);
+    close(at.stderr_before);
+}
+
+static void expect_lines(int n)
+{
+    char line[LOG_LINE_MAX], head[64];
+    FILE *written = fdopen(at.place, "r");
+    rewind(written);
+    for (int i = 0; i < n; i++) {
+        int head_n = snprintf(head, sizeof head, "line=%d rest=", i);
+        assert_non_null(fgets(line, sizeof line, written));
+        assert_memory_equal(line, head, (size_t)head_n);
+        assert_int_equal(strlen(line), head_n + 1 + i % 900 + 1);
+    }
+    fclose(written);
+}
+
+/* Also after a packet without a byte, which a process that was taken over may send. */
+static void test_every_line_arrives_whole_and_in_order(void **state UNUSED)
+{
+    enum { LINES = 3000 };
+    place_begin();
+    assert_int_equal(send(logger_fd(), "", 0, 0), 0);
+    for (int i = 0; i < LINES; i++)
+        send_line(i);
+    bool there = all_is_there();
+    send_line(LINES); /* main's last word */
+    place_end();
+    assert_true(there);
+    expect_lines(LINES + 1);
+}
+
 static void test_complaints(void **state UNUSED)
 {
     struct buf to;
@@ -78,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines_are_tamed),
         cmocka_unit_test(test_long_sentences_keep_their_end),
+        cmocka_unit_test(test_every_line_arrives_whole_and_in_order),
         cmocka_unit_test(test_complaints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
