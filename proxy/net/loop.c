@@ -94,7 +94,6 @@ static void run_uv(void)
 
 void loop_run(void)
 {
-    loop.stopped = false;
     while (!loop.stopped) {
         watch_wait(quiet_ms());
         uv_update_time(&loop.uv);
@@ -102,6 +101,7 @@ void loop_run(void)
         run_uv();
         run_later();
     }
+    loop.stopped = false;
 }
 
 void loop_stop(void)

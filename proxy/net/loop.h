@@ -6,7 +6,7 @@
 
 void loop_init(void);      /* before anything else of proxy/net; aborts when the kernel refuses */
 void loop_run(void);       /* until loop_stop */
-void loop_stop(void);      /* returns from loop_run after the current callbacks */
+void loop_stop(void);      /* returns from loop_run after the current callbacks; outside of it: the next one at once */
 int64_t loop_now_ms(void); /* monotonic; constant within one turn of the loop */
 void loop_refresh(void);   /* after work that took long: read the clock anew */
 

@@ -26,7 +26,7 @@
 enum {
     WORDS_MS = 5000,
     LAST_WORDS_MS = 1000,
-    FDS_MAX = 1 << 20 /* libuv's table of watchers is as long as the highest descriptor */
+    FDS_MAX = 1 << 20 /* a front's table of sessions is half as long */
 };
 
 static int (*const entries[ROLES])(struct role *) = {
@@ -95,10 +95,10 @@ static void ignore_signals(void)
 }
 
 /* Fronts ask, the others answer: on a busy processor a question interrupts nobody (SCHED_BATCH, sched(7)), so that one
- * change of process serves all that a front had to ask. */
+ * change of process serves all that a front had to ask. Another policy is the admin's. */
 static void stand_back(enum role_kind kind)
 {
-    if (kind != ROLE_FRONT)
+    if (kind != ROLE_FRONT && sched_getscheduler(0) == SCHED_OTHER)
         sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
 }
 

@@ -102,6 +102,19 @@ static void what_is_taken_back_keeps_nobody_awake(void **state UNUSED)
     assert_true(cpu_ms() - before < 20);
 }
 
+/* ---- the end ---- */
+
+static void an_end_that_comes_before_the_beginning_is_one(void **state UNUSED)
+{
+    jobs_begin();
+    loop_later(&jobs[0].later, on_job);
+    loop_stop();
+    loop_run();
+    assert_int_equal(n_order, 0);
+    run_for(5); /* once */
+    assert_int_equal(n_order, 1);
+}
+
 /* ---- signals ---- */
 
 static int signalled;
@@ -249,6 +262,7 @@ int main(void)
         cmocka_unit_test(later_is_in_order_and_once),
         cmocka_unit_test(later_may_be_queued_and_taken_back_inside),
         cmocka_unit_test(what_is_taken_back_keeps_nobody_awake),
+        cmocka_unit_test(an_end_that_comes_before_the_beginning_is_one),
         cmocka_unit_test(a_signal_comes_though_no_deadline_is_running),
         cmocka_unit_test(only_what_is_watched_is_told),
         cmocka_unit_test(it_may_be_freed_inside),
