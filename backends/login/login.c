@@ -229,7 +229,7 @@ bool login_respond(struct login *l)
     return !l->ended;
 }
 
-void login_say_response(struct login *l)
+static void say_response(struct login *l)
 {
     login_write(l, buf_span(&l->response));
     login_write(l, SPAN("\r\n"));
@@ -237,8 +237,20 @@ void login_say_response(struct login *l)
     l->awaits = sasl_is_bearer(login_mechanism(l)) ? AWAITS_FAILURE : AWAITS_NOTHING;
 }
 
+void login_say_mechanism(struct login *l, bool response_too)
+{
+    l->awaits = AWAITS_RESPONSE;
+    login_write(l, span_of(sasl_name(login_mechanism(l))));
+    if (!response_too) {
+        login_write(l, SPAN("\r\n"));
+        return;
+    }
+    login_write(l, SPAN(" "));
+    say_response(l);
+}
+
 /* The challenge holds the reason in JSON; the protocol wants a word of ours before it says NO. */
-void login_say_failure(struct login *l)
+static void say_failure(struct login *l)
 {
     l->awaits = AWAITS_NOTHING;
     login_write(l, login_mechanism(l) == SASL_OAUTHBEARER ? SPAN("AQ==\r\n") /* ^A, RFC 7628 3.2.3 */ : SPAN("\r\n"));
@@ -248,10 +260,10 @@ void login_continue(struct login *l)
 {
     switch (l->awaits) {
     case AWAITS_RESPONSE:
-        l->say = login_say_response;
+        l->say = say_response;
         return;
     case AWAITS_FAILURE:
-        l->say = login_say_failure;
+        l->say = say_failure;
         return;
     default:
         login_fault(l, "continuation");

@@ -171,14 +171,7 @@ static void write_authenticate(struct login *l)
 {
     l->tag = write_tag(l);
     login_write(l, SPAN("AUTHENTICATE "));
-    login_write(l, span_of(sasl_name(login_mechanism(l))));
-    l->awaits = AWAITS_RESPONSE;
-    if (!listed(l, "SASL-IR")) {
-        login_write(l, SPAN("\r\n"));
-        return;
-    }
-    login_write(l, SPAN(" "));
-    login_say_response(l);
+    login_say_mechanism(l, listed(l, "SASL-IR"));
 }
 
 static void say_login(struct login *l)

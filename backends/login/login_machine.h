@@ -74,8 +74,8 @@ bool login_count(struct login *l, size_t bytes) MUST_CHECK; /* false: the site h
 void login_start_tls(struct login *l);                      /* the site agreed: forget everything it said */
 void login_write(struct login *l, struct span s);           /* to the line; ends the login when memory is short */
 bool login_respond(struct login *l);                        /* l->response from the credential; false: it ended */
-void login_say_response(struct login *l);
-void login_say_failure(struct login *l);
+/* Its name ends a command, with the response behind it if the site takes that there; else the "+" brings it. */
+void login_say_mechanism(struct login *l, bool response_too);
 void login_continue(struct login *l); /* a "+" arrived: what awaits it goes on, or it is a fault */
 
 enum sasl_mechanism login_mechanism(const struct login *l); /* the client's bearer one, else PLAIN */

@@ -86,17 +86,10 @@ static void write_user(struct login *l)
 
 static void write_auth(struct login *l)
 {
-    struct span name = span_of(sasl_name(login_mechanism(l)));
+    size_t n = sizeof "AUTH  \r\n" - 1 + strlen(sasl_name(login_mechanism(l))) + l->response.n;
     login_write(l, SPAN("AUTH "));
-    login_write(l, name);
+    login_say_mechanism(l, n <= COMMAND_MAX);
     ask(l, ASKED_AUTH);
-    l->awaits = AWAITS_RESPONSE;
-    if (sizeof "AUTH  \r\n" - 1 + name.n + l->response.n > COMMAND_MAX) {
-        login_write(l, SPAN("\r\n"));
-        return;
-    }
-    login_write(l, SPAN(" "));
-    login_say_response(l);
 }
 
 static void say_login(struct login *l)
