@@ -5,11 +5,12 @@ import socket
 FIRST, END = 21000, 31000
 BLOCK, MOST = 250, 6  # MOST blocks at most for one process, which then begins anew
 _blocks = []  # a process's own: (first port, the socket that keeps it)
+_low = []  # the same, each for itself
 _taken = 0
 
 
 def _own(first):
-    """No other process of a test run has this block: the name of a socket is a lock that goes with its process. None: one has it."""
+    """No other process of a test run has what begins with this port: the name of a socket is a lock that goes with its process. None: one has it."""
     lock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         lock.bind(f"\0homeward-test-ports-{first}")
@@ -68,8 +69,9 @@ def take(number=None):
 
 
 def low():
-    """One that needs a privilege."""
-    return next(port for port in range(1023, 512, -1) if is_free(port))
+    """One that needs a privilege; nobody else gets it for as long as this process lives."""
+    _low.append(next((port, lock) for port in range(1023, 512, -1) if is_free(port) and (lock := _own(port))))
+    return _low[-1][0]
 
 
 def is_open(port, address="127.0.0.1"):
