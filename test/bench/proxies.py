@@ -91,14 +91,8 @@ class Homeward(Proxy):
         self.front.stop()
 
 
-NGINX = """\
-load_module /usr/lib/nginx/modules/ngx_mail_module.so;
-daemon off;
-worker_processes 1;
-worker_rlimit_nofile {files};
-pid {folder}/nginx.pid;
-error_log {folder}/error.log warn;
-events {{ worker_connections {files}; multi_accept on; }}
+# auth_http, answered by nginx itself with the store, whoever asks.
+NGINX_AUTH = """\
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -118,7 +112,16 @@ http {{
         }}
     }}
 }}
-mail {{
+"""
+NGINX = """\
+load_module /usr/lib/nginx/modules/ngx_mail_module.so;
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile {files};
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+events {{ worker_connections {files}; multi_accept on; }}
+{http}mail {{
     auth_http 127.0.0.1:{auth}/auth;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {chain};
@@ -142,9 +145,10 @@ class Nginx(Proxy):
 
     def command(self):
         chain, key = self.certificate
+        auth = ports.take()
         path = self.write("nginx.conf", NGINX.format(
-            files=FILES, folder=self.folder, auth=ports.take(), chain=chain, key=key, port_imap=self.port["imap"],
-            port_pop3=self.port["pop3"], **self.store.port_of))
+            http=NGINX_AUTH.format(folder=self.folder, auth=auth, **self.store.port_of), files=FILES, folder=self.folder, auth=auth,
+            chain=chain, key=key, port_imap=self.port["imap"], port_pop3=self.port["pop3"]))
         return [program("nginx"), "-c", path, "-p", self.folder, "-e", os.path.join(self.folder, "error.log")]
 
 
@@ -184,22 +188,20 @@ class Haproxy(Proxy):
         return [program("haproxy"), "-db", "-f", path]
 
 
+# Everybody is admitted and sent to the store.
 DOVECOT = """\
 base_dir = {folder}/run
 state_dir = {folder}/run
-log_path = {folder}/dovecot.log
+log_path = {folder}/error.log
 protocols = imap pop3
 listen = 127.0.0.1
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
-default_client_limit = {clients}
 default_vsz_limit = 0
-ssl = required
 ssl_cert = <{chain}
 ssl_key = <{key}
 ssl_min_protocol = TLSv1.2
-auth_verbose = no
 passdb {{
   driver = static
   args = proxy=y host=127.0.0.1 nopassword=y
@@ -226,29 +228,19 @@ service anvil {{
 service stats {{
   chroot =
 }}
-service imap-login {{
+"""
+# One process for all logins of a protocol. clear=0: no such port.
+DOVECOT_LOGIN = """\
+service {protocol}-login {{
   chroot =
   service_count = 0
   process_limit = 1
   process_min_avail = 1
-  inet_listener imap {{
-    port = 0
+  inet_listener {protocol} {{
+    port = {clear}
   }}
-  inet_listener imaps {{
-    port = {port_imap}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  chroot =
-  service_count = 0
-  process_limit = 1
-  process_min_avail = 1
-  inet_listener pop3 {{
-    port = 0
-  }}
-  inet_listener pop3s {{
-    port = {port_pop3}
+  inet_listener {protocol}s {{
+    port = {tls}
     ssl = yes
   }}
 }}
@@ -265,10 +257,10 @@ class Dovecot(Proxy):
 
     def command(self):
         chain, key = self.certificate
-        path = self.write("dovecot.conf", DOVECOT.format(
-            folder=self.folder, clients=CLIENTS, user=USER, group=GROUP, chain=chain, key=key, port_imap=self.port["imap"],
-            port_pop3=self.port["pop3"], **self.store.port_of))
-        return [program("dovecot"), "-F", "-c", path]
+        text = DOVECOT.format(folder=self.folder, user=USER, group=GROUP, chain=chain, key=key, **self.store.port_of)
+        text += f"ssl = required\ndefault_client_limit = {CLIENTS}\n"
+        text += "".join(DOVECOT_LOGIN.format(protocol=protocol, clear=0, tls=port) for protocol, port in self.port.items())
+        return [program("dovecot"), "-F", "-c", self.write("dovecot.conf", text)]
 
 
 ALL = {kind.name: kind for kind in (Homeward, Nginx, Haproxy, Dovecot)}

@@ -25,9 +25,9 @@ class Case:
     """want: a pattern that all answers together must hold; never: one that they must not. then: what the session is afterwards: "open"
     (it answers a probe), "end" (it ends), "any" (one of the two; it does not hang). store: what must have been signed in with at the
     store: a list of (user, password), or MAYBE with one of them: that or nothing. ours: a pattern that Homeward's answers hold, in
-    words that no standard asks of others."""
+    words that no standard asks of others. within: the seconds of `then`, where the stage's patience is less."""
 
-    def __init__(self, name, door, *steps, want=None, never=None, then="open", store=None, ours=None, within=5.0):
+    def __init__(self, name, door, *steps, want=None, never=None, then="open", store=None, ours=None, within=0):
         self.name, self.door, self.steps = name, door, steps
         self.want, self.never, self.then, self.store, self.ours, self.within = want, never, then, store, ours, within
 
@@ -79,7 +79,7 @@ class Player:
 
     async def _connect(self, below):
         if below and self.case.door.endswith("s"):  # its own bytes instead of a handshake
-            return await wire.connect(self.stage.doors[self.case.door], self.stage.source(self.case.door))
+            return await wire.connect(self.stage.doors[self.case.door], self.stage.source(self.case.door), self.stage.patience)
         client = await self.stage.connect(self.case.door)
         client.received = client.unread
         return client
@@ -110,12 +110,13 @@ class Player:
         probe, answer = PROBE[self.case.door[:4]]
         mark = len(self.client.received)
         self.state = "hang"
+        within = max(self.case.within, self.stage.patience)
         try:
-            async with asyncio.timeout(self.case.within):
+            async with asyncio.timeout(within):
                 if self.case.then != "end":
                     await self.client.send(probe)
                 while not answer.search(self.client.received, mark) or self.case.then == "end":
-                    if not await self.client.more(self.case.within + 1):
+                    if not await self.client.more(within + 1):
                         self.state = "end"
                         break
                 else:

@@ -1,10 +1,11 @@
 """Other mail front ends with the doors of stage.DOORS, as fairly as their manuals allow: TLS 1.2 and up, their usual limits, the good
-stores behind them in clear text on loopback, everybody admitted to them."""
+stores behind them in clear text on loopback, everybody admitted to them. Where it can be said how long somebody may take to log in, it is
+what stage.py says to Homeward."""
 import os
 
-from bench.proxies import first_line, program
+from bench.proxies import DOVECOT, DOVECOT_LOGIN, NGINX_AUTH, first_line, program
 from harness import homeward, ports, processes
-from .stage import DOORS, HomewardStage, Stage
+from .stage import DOORS, LOGIN_S, HomewardStage, Stage
 
 NGINX = """\
 load_module /usr/lib/nginx/modules/ngx_mail_module.so;
@@ -13,21 +14,9 @@ worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 events {{ worker_connections 10000; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_auth_protocol $store {{ imap {imap}; pop3 {pop3}; }}
-    server {{
-        listen 127.0.0.1:{auth};
-        location = /auth {{ add_header Auth-Status OK; add_header Auth-Server 127.0.0.1; add_header Auth-Port $store; return 204; }}
-    }}
-}}
-mail {{
+{http}mail {{
     auth_http 127.0.0.1:{auth}/auth;
+    timeout {login}s;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {chain};
     ssl_certificate_key {key};
@@ -44,66 +33,16 @@ mail {{
 }}
 """
 
-DOVECOT = """\
-base_dir = {folder}/run
-state_dir = {folder}/run
-log_path = {folder}/error.log
-protocols = imap pop3
-listen = 127.0.0.1
-default_internal_user = {user}
-default_internal_group = {group}
-default_login_user = {user}
-default_vsz_limit = 0
+# What bench.proxies leaves to its users, and an address that failed need not wait ever longer: every case comes from the same two.
+DOVECOT_LIMITS = """\
 ssl = yes
 disable_plaintext_auth = yes
 mail_max_userip_connections = 0
-ssl_cert = <{chain}
-ssl_key = <{key}
-ssl_min_protocol = TLSv1.2
-passdb {{
-  driver = static
-  args = proxy=y host=127.0.0.1 nopassword=y
-}}
-userdb {{
-  driver = static
-  args = uid={user} gid={group} home=/nowhere
-}}
-protocol imap {{
-  passdb {{
-    driver = static
-    args = proxy=y host=127.0.0.1 port={imap} nopassword=y
-  }}
-}}
-protocol pop3 {{
-  passdb {{
-    driver = static
-    args = proxy=y host=127.0.0.1 port={pop3} nopassword=y
-  }}
-}}
-service anvil {{
-  chroot =
-  unix_listener anvil-auth-penalty {{
+service anvil {
+  unix_listener anvil-auth-penalty {
     mode = 0
-  }}
-}}
-service stats {{
-  chroot =
-}}
-"""
-DOVECOT_LOGIN = """\
-service {protocol}-login {{
-  chroot =
-  service_count = 0
-  process_limit = 1
-  process_min_avail = 1
-  inet_listener {protocol} {{
-    port = {clear}
-  }}
-  inet_listener {protocol}s {{
-    port = {tls}
-    ssl = yes
-  }}
-}}
+  }
+}
 """
 
 
@@ -124,6 +63,10 @@ class Peer(Stage):
         processes.give(self.folder)
         return path
 
+    def stores(self):
+        """{protocol: port}"""
+        return {protocol: store.port for protocol, store in self.good.items()}
+
     def commands(self):
         """The command lines to start."""
         raise NotImplementedError
@@ -133,6 +76,7 @@ class Peer(Stage):
         listening = set(self.doors.values())
         processes.wait_until(f"{self.name} listens", 20, lambda: not any(map(ports.is_free, listening)))
         self.first = set(self.pids())
+        self.run(self.warm())
         self.take_baseline()
         return self
 
@@ -167,14 +111,16 @@ class Nginx(Peer):
         return first_line([program("nginx"), "-v"]).rpartition("/")[2]
 
     def commands(self):
-        path = self.write("nginx.conf", NGINX.format(folder=self.folder, chain=self.chain, key=self.key, doors=self.doors, auth=ports.take(),
-                                                     **{protocol: store.port for protocol, store in self.good.items()}))
+        auth = ports.take()
+        http = NGINX_AUTH.format(folder=self.folder, auth=auth, **self.stores())
+        path = self.write("nginx.conf", NGINX.format(http=http, folder=self.folder, chain=self.chain, key=self.key, doors=self.doors,
+                                                     auth=auth, login=LOGIN_S))
         return [[program("nginx"), "-c", path, "-p", self.folder, "-e", os.path.join(self.folder, "error.log")]]
 
 
 class Dovecot(Peer):
     """One listener serves both kinds of clear doors: a client on the server's own address counts as protected there, another does not.
-    It lets an address that failed wait ever longer, which is a virtue and off here: every case comes from the same two."""
+    That it lets an address that failed wait ever longer is a virtue, and off here."""
 
     name, package = "dovecot", "dovecot-imapd dovecot-pop3d"
 
@@ -186,7 +132,7 @@ class Dovecot(Peer):
 
     def commands(self):
         text = DOVECOT.format(folder=self.folder, chain=self.chain, key=self.key, user=processes.ACCOUNT.pw_name, group=processes.GROUP,
-                              **{protocol: store.port for protocol, store in self.good.items()})
+                              **self.stores()) + DOVECOT_LIMITS
         for protocol in ("imap", "pop3"):
             self.doors[protocol + "-clear"] = self.doors[protocol]
             text += DOVECOT_LOGIN.format(protocol=protocol, clear=self.doors[protocol], tls=self.doors[protocol + "s"])
@@ -194,7 +140,7 @@ class Dovecot(Peer):
 
 
 class Perdition(Peer):
-    """A process for each listener, and one more for each connection."""
+    """A process for each listener, and one more for each connection. Before it answers an error it sleeps for three seconds, always."""
 
     name, package = "perdition", "perdition"
     modes = {"imap": "tls_listen_force", "imap-clear": "tls_listen", "imaps": "ssl_listen",
@@ -207,7 +153,7 @@ class Perdition(Peer):
         return [[program("perdition." + {"imap": "imap4", "pop3": "pop3"}[DOORS[door][0]]), "--config_file", "/dev/null", "--no_daemon",
                  "--log_facility", os.path.join(self.folder, "error.log"), "--map_library", "", "--bind_address", "127.0.0.1",
                  "--listen_port", str(self.doors[door]), "--outgoing_server", f"127.0.0.1:{self.good[DOORS[door][0]].port}",
-                 "--username", processes.ACCOUNT.pw_name, "--group", processes.GROUP, "--ssl_mode", mode,
+                 "--authenticate_timeout", str(LOGIN_S), "--username", processes.ACCOUNT.pw_name, "--group", processes.GROUP, "--ssl_mode", mode,
                  "--ssl_cert_file", self.chain, "--ssl_key_file", self.key, "--pid_file", os.path.join(self.folder, door + ".pid")]
                 for door, mode in self.modes.items()]
 

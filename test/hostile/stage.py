@@ -14,6 +14,7 @@ DOORS = {"imap": ("imap", "starttls", False), "imaps": ("imap", "implicit", Fals
          "pop3": ("pop3", "starttls", False), "pop3s": ("pop3", "implicit", False), "pop3-clear": ("pop3", "starttls", True)}
 PASSWORD = b"Marker-4711-Secret"  # the right one; no log may ever hold it
 SETTLE_S = 4
+LOGIN_S = 3  # in which a client must have logged in
 
 
 def client_context(**more):
@@ -57,6 +58,7 @@ class Stage:
     """The loop that everything runs in, good stores, and the front end. Subclasses start and name one."""
 
     name = ""
+    patience = wire.PATIENCE  # seconds in which an answer comes, or the end
 
     def __init__(self, folder, authority):
         self.folder, self.authority = folder, authority
@@ -81,9 +83,9 @@ class Stage:
         """Where a client comes from."""
         return None
 
-    async def connect(self, door, greeted=True, context=None, patience=wire.PATIENCE, **more):
+    async def connect(self, door, greeted=True, context=None, patience=None, **more):
         """A client's wire at a door, with TLS where that comes first; greeted: and the greeting read."""
-        client = await wire.connect(self.doors[door], self.source(door), patience, **more)
+        client = await wire.connect(self.doors[door], self.source(door), patience or self.patience, **more)
         try:
             if door.endswith("s"):
                 await client.handshake(context or self.context)
@@ -93,6 +95,13 @@ class Stage:
             client.close()
             raise
         return client
+
+    async def warm(self):
+        """One login by every door, so that all that opens once is open."""
+        for door in ("imaps", "pop3s", "imap-clear", "pop3-clear"):
+            client = await self.connect(door)
+            await sign_in(client, door)
+            client.close()
 
     # ---- health ----
 
@@ -165,7 +174,7 @@ class HomewardStage(Stage):
         for name, more in (settings or {}).items():
             groups[name] = {**groups.get(name, {}), **more}
         groups["limits"] = {"connections_per_address": 100000, "sessions_per_address": 100000, "imap_sessions_per_user": 100000,
-                            "pop3_sessions_per_user": 100000, "login_timeout_s": 3, "connect_timeout_ms": 1000,
+                            "pop3_sessions_per_user": 100000, "login_timeout_s": LOGIN_S, "connect_timeout_ms": 1000,
                             "greeting_timeout_ms": 1000, "site_login_timeout_s": 2, **groups.get("limits", {})}
         self.front = homeward.Homeward(os.path.join(folder, "homeward"), groups, directory + "* good\n", environment=environment)
 
@@ -176,16 +185,9 @@ class HomewardStage(Stage):
 
     def start(self):
         self.front.start()
-        self.run(self._warm())
+        self.run(self.warm())
         self.take_baseline()
         return self
-
-    async def _warm(self):
-        """One login by every door, so that all that opens once is open."""
-        for door in ("imaps", "pop3s", "imap-clear", "pop3-clear"):
-            client = await self.connect(door)
-            await sign_in(client, door)
-            client.close()
 
     def pids(self):
         return self.front.process.members()
