@@ -137,7 +137,7 @@ PYTEST = HOMEWARD=$(abspath $(BUILD)/homeward) /usr/bin/python3 -B -m pytest -c 
 # More tests at a time than there are processors, where they mostly wait and measure nothing (test/conftest.py).
 SIDE_BY_SIDE = -n 5
 flow: all
-	@$(PYTEST) $(SIDE_BY_SIDE) -n 4 test/flow $(AGAIN)
+	@$(PYTEST) -n 4 test/flow $(AGAIN)
 
 e2e: all
 	@$(PYTEST) $(SIDE_BY_SIDE) test/e2e $(AGAIN)

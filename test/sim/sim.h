@@ -1,4 +1,4 @@
-/* The simulator: a second world below proxy/net/conn.h, ipc.h, deadline.h and loop.h, in which the real front process
+/* The simulator: a second world below proxy/net/{conn,ipc,deadline,loop,watch,dns}.h, in which the real front process
  * runs (proxy/front, the login dialogues of backends/, proxy/wire) and everything around it is made of a seed: clients,
  * stores, auth, backends, main, the clock, how bytes are cut and when what fails.
  *
