@@ -345,6 +345,7 @@ static int shake_greet(struct conn *c)
     if (c->early.n > 0)
         return 1;
     c->greeted = true;
+    c->socket.more = true; /* the client may have answered meanwhile: then the ticket is next */
     c->step = SHAKE_FINISH;
     return 1;
 }
