@@ -61,6 +61,8 @@ static void again(struct check *k)
 
 static void fail(struct check *k, const char *why)
 {
+    if (strcmp(k->stage, "dial") == 0)
+        k->distrusted = false; /* what a login saw was its death; whether it lives again a check can tell */
     member_fault(k->member, k->protocol, k->trial, k->stage, span_of(why));
     k->trial = false;
     again(k);
@@ -222,13 +224,18 @@ static void on_connected(struct approach *a, int fd, const struct addr *address 
 
 /* ---- the beginning ---- */
 
+static bool judges(const struct check *k)
+{
+    return !k->distrusted || tester_of(k->member->site) != NULL; /* a test account sees what a user's login sees */
+}
+
 static void begin(struct alarm *a)
 {
     struct check *k = OWNER_OF(a, struct check, next);
     const struct config *config = all.config;
     k->stage = "dial";
     k->n = 0;
-    k->trial = health_begin_trial(k->member->health[k->protocol], loop_now_ms());
+    k->trial = judges(k) && health_begin_trial(k->member->health[k->protocol], loop_now_ms());
     int64_t most_ms = config->limits.connect_timeout_ms + config->limits.greeting_timeout_ms;
     if (tester_of(k->member->site) != NULL)
         most_ms += config->limits.greeting_timeout_ms;
@@ -241,9 +248,9 @@ static void begin(struct alarm *a)
 
 /* ---- life ---- */
 
-bool checks_watch(const struct site *site)
+static bool is_watched(const struct site *site)
 {
-    return all.config != NULL && all.config->limits.check_interval_s > 0 && site->config->security <= SECURITY_CLEAR;
+    return all.config->limits.check_interval_s > 0 && site->config->security <= SECURITY_CLEAR;
 }
 
 static struct check *check_of(const struct member *m, enum protocol protocol)
@@ -254,6 +261,12 @@ static struct check *check_of(const struct member *m, enum protocol protocol)
             return k;
     }
     return NULL;
+}
+
+bool checks_judge(const struct member *m, enum protocol protocol)
+{
+    const struct check *k = check_of(m, protocol);
+    return k != NULL && judges(k);
 }
 
 void checks_distrust(const struct member *m, enum protocol protocol)
@@ -331,7 +344,7 @@ void checks_open(const struct config *config, struct span bundle)
     bool good = open_tls();
     for (size_t i = 0; good && i < sites_count(); i++) {
         const struct site *site = sites_at(i);
-        for (size_t m = 0; checks_watch(site) && m < site->n_members; m++)
+        for (size_t m = 0; is_watched(site) && m < site->n_members; m++)
             for (enum protocol p = 0; p < PROTOCOLS; p++)
                 if (site->config->serves[p] && config->protocols[p].on)
                     good = good && add(&site->members[m], p, number++);

@@ -4,7 +4,8 @@
  *
  * At a site with a test account (check_user) they go all the way, through TLS that is verified as for users.
  * At the others trust is not asked: nothing secret is sent. A certificate that does not verify is found there by the
- * fronts at the first login; what was found so is not taken back by a check, only by a login.
+ * fronts at the first login; what was found so is not taken back by a check, only by a login, once the member is due,
+ * unless the member has been out of reach since.
  * Sites under IPsec are not checked (their connections need more than an address). */
 #ifndef BACKENDS_CHECKS_H
 #define BACKENDS_CHECKS_H
@@ -16,8 +17,8 @@ void checks_open(const struct config *config, struct span bundle);
 void checks_take(struct span bundle); /* their files have changed */
 void checks_close(void);
 
-/* While its members are checked, no login has to try one that is avoided. */
-bool checks_watch(const struct site *site);
+/* Will a check find out when that member is well again? Else a login has to try it, once it is due. */
+bool checks_judge(const struct member *m, enum protocol protocol);
 
 /* A fault was seen after the connect, by a login: a check cannot see whether it is over. */
 void checks_distrust(const struct member *m, enum protocol protocol);

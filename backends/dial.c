@@ -357,10 +357,10 @@ static void visit(struct dial *d, const struct member *m)
         on_name(&d->name);
 }
 
-/* Where members are checked, trying is the checks' business and no user's. */
-static bool is_avoided(const struct dial *d, enum health_state state)
+/* Where checks can tell that it is well, trying is their business and no user's. */
+static bool is_avoided(const struct dial *d, const struct member *m, enum health_state state)
 {
-    return state == HEALTH_AVOIDED || (state == HEALTH_DUE && checks_watch(d->order.site));
+    return state == HEALTH_AVOIDED || (state == HEALTH_DUE && checks_judge(m, d->order.protocol));
 }
 
 /* The best of those that have not had their chance; NULL: none is left. */
@@ -378,7 +378,7 @@ static const struct member *choose(const struct dial *d)
                                     .weight = m->config->weight,
                                     .standby = m->config->standby,
                                     .skip = (d->used & bit_of(d, m)) != 0 || (orders_drain(m) && m->key != home),
-                                    .avoided = is_avoided(d, health.state),
+                                    .avoided = is_avoided(d, m, health.state),
                                     .returns_ms = health.until_ms };
     }
     struct span by = has_affinity(d) ? d->order.mailbox : SPAN_NONE;
@@ -392,7 +392,7 @@ static bool worth_asking(const struct dial *d, const struct member *m)
     if (m == NULL || (d->used & bit_of(d, m)) != 0)
         return false;
     struct health_view health = member_look(m, d->order.protocol);
-    return !is_avoided(d, health.state) || health.failures < GIVEN_UP_FAILURES;
+    return !is_avoided(d, m, health.state) || health.failures < GIVEN_UP_FAILURES;
 }
 
 static void go_on(struct dial *d)

@@ -1,5 +1,6 @@
 """Members that die and come back: users do not wait, checks find out, and nobody storms."""
 import collections
+import contextlib
 import datetime
 import imaplib
 import re
@@ -93,6 +94,38 @@ def test_logins_go_on_without_waiting_for_as_long_as_it_is_dead(pair, trust):
     assert number > 20 and slowest < 1
     print(f"{number} logins in 6 s beside a dead member, the slowest {slowest * 1000:.0f} ms")
     hole.close()
+
+
+def test_a_member_that_died_under_a_login_is_used_again_though_no_check_can_tell(front, authority, scripted_store, trust):
+    """Its fault was seen behind the greeting, where checks do not come: one login has to find out, and then all go there again."""
+    ill = threading.Event()
+    ill.set()
+
+    def dying(wire):
+        if not ill.is_set():
+            good(wire)
+            return
+        wire.send(b"* OK [CAPABILITY IMAP4rev1] here\r\n")
+        wire.line()
+
+    one, two = scripted_store(dying, tls=False), scripted_store(good, tls=False)
+    doors = homeward.Doors(authority.ca)
+    instance = front({"imap": doors.groups()["imap"], "sites": [members(one.port, two.port)], "limits": {"check_interval_s": 1}},
+                     "* pair\n")
+
+    def states_of(state):
+        return instance.events("backend_state", f"backend=127.0.0.1:{one.port}", f"state={state}")
+
+    def logins_until(state, seconds):
+        ends = time.monotonic() + seconds
+        while not states_of(state):
+            assert time.monotonic() < ends, f"it was never {state}"
+            with contextlib.suppress(imaplib.IMAP4.error):  # whose password the dying one has seen is given to no other
+                imap(doors, trust, f"u{time.monotonic_ns()}@demo.test").logout()
+    logins_until("avoided", 5)
+    ill.clear()
+    logins_until("up", 10)
+    assert len(states_of("avoided")) == 1
 
 
 def test_without_checks_only_the_first_login_waits(front, authority, scripted_store, trust):
