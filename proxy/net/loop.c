@@ -76,11 +76,12 @@ void loop_init(void)
     loop.uv_due = true;
 }
 
-/* How long nothing will happen by itself, in milliseconds; -1: for ever. */
+/* How long nothing will happen by itself, in milliseconds; -1: for ever. What the callbacks took is not slept again. */
 static int quiet_ms(void)
 {
     if (loop.uv_due || !list_empty(&loop.later))
         return 0;
+    loop_refresh();
     return uv_loop_alive(&loop.uv) ? uv_backend_timeout(&loop.uv) : -1; /* without timers libuv's timeout is 0 */
 }
 

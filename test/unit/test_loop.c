@@ -115,6 +115,23 @@ static void an_end_that_comes_before_the_beginning_is_one(void **state UNUSED)
     assert_int_equal(n_order, 1);
 }
 
+/* ---- the clock ---- */
+
+static void on_tired(struct later *l UNUSED)
+{
+    usleep(400 * 1000);
+}
+
+static void what_callbacks_took_is_not_slept_again(void **state UNUSED)
+{
+    struct later tired = { 0 };
+    loop_refresh();
+    int64_t began = loop_now_ms();
+    loop_later(&tired, on_tired);
+    run_for(500);
+    assert_in_range(loop_now_ms() - began, 500, 800);
+}
+
 /* ---- signals ---- */
 
 static int signalled;
@@ -263,6 +280,7 @@ int main(void)
         cmocka_unit_test(later_may_be_queued_and_taken_back_inside),
         cmocka_unit_test(what_is_taken_back_keeps_nobody_awake),
         cmocka_unit_test(an_end_that_comes_before_the_beginning_is_one),
+        cmocka_unit_test(what_callbacks_took_is_not_slept_again),
         cmocka_unit_test(a_signal_comes_though_no_deadline_is_running),
         cmocka_unit_test(only_what_is_watched_is_told),
         cmocka_unit_test(it_may_be_freed_inside),
