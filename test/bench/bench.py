@@ -40,7 +40,7 @@ def cpu_s(proxy):
 
 def run(bench, proxy, mode, protocol="imap", **options):
     """A load between its begin and its end: CPU seconds of all processes of the proxy, and the load's result."""
-    load = programs.Load(bench.folder, mode, proxy.port[protocol], pop3=protocol == "pop3", users=USERS, settle_ms=300,
+    load = programs.Load(bench.folder, mode, proxy.port[protocol], pop3=protocol == "pop3", users=USERS, settle_ms=300, suite=bench.suite or False,
                          duration_s=bench.seconds, **options)
     try:
         load.wait_for("begin")
@@ -123,6 +123,7 @@ for rtt in (0, 20, 100):
 
 class Bench:
     def __init__(self, options):
+        self.suite = options.suite
         self.seconds, self.sessions, self.rounds = options.seconds, options.sessions, options.rounds
         self.folder = tempfile.mkdtemp(prefix="homeward-bench-")
         os.chmod(self.folder, 0o755)
@@ -261,6 +262,7 @@ def options():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="for each figure")
     parser.add_argument("--sessions", type=int, default=2000, help="of the idle row")
+    parser.add_argument("--suite", metavar="NAME", help="the only one of TLS 1.3 that clients offer: the same for all")
     parser.add_argument("--grow", action="store_true",
                         help="instead: how Homeward's cost grows with sessions, fronts, mailboxes and slow readers")
     parser.add_argument("--steady", type=int, metavar="MINUTES",

@@ -26,6 +26,7 @@ static const char usage[] =
     "  --user NAME           %d in it: its number    --users N            how many (1)\n"
     "  --password TEXT       (secret)                --ca FILE            verify the certificate\n"
     "  --name NAME           asked for by SNI (localhost)\n"
+    "  --suite NAME          the only one offered of TLS 1.3\n"
     "  --resume              TLS with the ticket of the slot's last session\n"
     "  --source ADDRESS+N    connect from N addresses from this one on\n"
     "  --sessions N          at once (1)             --opening N          of them on their way in at once (64)\n"
@@ -292,6 +293,7 @@ static const struct row {
     { .name = "password",    .word = &options.password },
     { .name = "ca",          .word = &options.ca },
     { .name = "name",        .word = &options.server_name },
+    { .name = "suite",       .word = &options.suite },
     { .name = "users",       .number = &options.users,       .unit = 1 },
     { .name = "sessions",    .number = &options.sessions,    .unit = 1 },
     { .name = "opening",     .number = &options.opening,     .unit = 1 },
@@ -361,6 +363,8 @@ int main(int argc, char **argv)
     loop_init();
     loop_on_stop(on_stop);
     client_tls = tls_client(options.ca, session_on_ticket);
+    if (options.suite != NULL && SSL_CTX_set_ciphersuites(client_tls, options.suite) != 1)
+        misused(options.suite);
     sessions = calloc(options.sessions, sizeof *sessions);
     if (sessions == NULL)
         return 1;

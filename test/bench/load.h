@@ -15,7 +15,7 @@ struct load_options {
     bool pop3, tls, resume;
     struct sockaddr_in to, source;
     uint64_t sources; /* how many addresses from source on; 0: the kernel's choice */
-    const char *server_name, *ca, *user, *password;
+    const char *server_name, *ca, *user, *password, *suite;
     uint64_t users, sessions, opening, count, message_kib, rate_kib;
     uint64_t rounds; /* of one session, before it leaves; 0: it stays */
     uint64_t duration_us, pause_us, return_us, settle_us, timeout_us;
