@@ -250,7 +250,7 @@ static void begin(struct alarm *a)
 
 static bool is_watched(const struct site *site)
 {
-    return all.config->limits.check_interval_s > 0 && site->config->security <= SECURITY_CLEAR;
+    return site->config->security <= SECURITY_CLEAR;
 }
 
 static struct check *check_of(const struct member *m, enum protocol protocol)
