@@ -173,9 +173,10 @@ static enum why why_of(const struct way *w, bool source_lost, bool cut)
 /* Write what the sink takes. -1: the sink is broken. */
 static ssize_t push(const struct way *w, struct span bytes)
 {
+    bool last = w->flow->ended && !w->up; /* the store's end is the session's */
     size_t done = 0;
     while (done < bytes.n) {
-        ssize_t n = conn_write(w->sink, bytes.at + done, bytes.n - done);
+        ssize_t n = (last ? conn_write_last : conn_write)(w->sink, bytes.at + done, bytes.n - done);
         if (n == CONN_AGAIN)
             break;
         if (n < 0)
@@ -207,6 +208,8 @@ static bool push_held(const struct way *w, bool *broken)
 static void account(const struct way *w, struct span bytes)
 {
     struct session *s = w->s;
+    if (bytes.n == 0)
+        return;
     if (w->up) {
         trace_relay(s, true, bytes);
         follow_up(&s->follow, bytes);
@@ -220,10 +223,9 @@ static void account(const struct way *w, struct span bytes)
     stir(s);
 }
 
-/* Fill the scratch from the source: one pass a wake-up, so that nobody starves. */
-static size_t fill(const struct way *w)
+/* Fill the scratch from the source, behind the n bytes that it has; what it has then. */
+static size_t fill(const struct way *w, size_t n)
 {
-    size_t n = 0;
     size_t most = SCRATCH_BYTES < (size_t)front.config->limits.held_bytes ? SCRATCH_BYTES
                                                                           : (size_t)front.config->limits.held_bytes;
     while (n < most) {
@@ -241,6 +243,21 @@ static size_t fill(const struct way *w)
             break; /* a read that only fetches EAGAIN is one system call of five */
     }
     return n;
+}
+
+/* What has come, accounted for: one pass a wake-up, so that nobody starves. With a store's good-bye its end mostly has
+ * come as well. */
+static struct span take(const struct way *w)
+{
+    size_t n = fill(w, 0);
+    account(w, span_bytes(front.scratch, n));
+    if (n > 0 && !w->up && w->s->follow.leaving && !w->flow->ended) {
+        size_t all = fill(w, n);
+        account(w, span_bytes(front.scratch + n, all - n));
+        n = all;
+    }
+    *(w->up ? &w->s->up_bytes : &w->s->down_bytes) += n;
+    return span_bytes(front.scratch, n);
 }
 
 /* ---- ends ---- */
@@ -323,15 +340,12 @@ static bool sink_broken(const struct way *w)
 /* Read and pass on. False: the session is gone. */
 static bool carry(const struct way *w)
 {
-    size_t n = fill(w);
-    struct span bytes = { front.scratch, n };
+    struct span bytes = take(w);
     if (w->up && w->flow->broken) {
         session_close(w->s, why_of(w, true, true));
         return false;
     }
-    *(w->up ? &w->s->up_bytes : &w->s->down_bytes) += n;
-    if (n > 0) {
-        account(w, bytes);
+    if (bytes.n > 0) {
         ssize_t gone = push(w, bytes);
         if (gone < 0)
             return sink_broken(w);

@@ -233,7 +233,7 @@ ssize_t conn_peek(struct conn *c, void *to, size_t room)
 
 static ssize_t clear_write(struct conn *c, const void *from, size_t n)
 {
-    ssize_t sent = send(c->socket.fd, from, n, MSG_NOSIGNAL);
+    ssize_t sent = send(c->socket.fd, from, n, MSG_NOSIGNAL | (c->socket.more ? MSG_MORE : 0));
     if (sent >= 0)
         return sent;
     return errno == EAGAIN || errno == EINTR ? CONN_AGAIN : broken(c, errno_why());
@@ -253,6 +253,14 @@ ssize_t conn_write(struct conn *c, const void *from, size_t n)
     }
     needs(c, &c->write_needs, WATCH_WRITE);
     return (ssize_t)sent;
+}
+
+ssize_t conn_write_last(struct conn *c, const void *from, size_t n)
+{
+    c->socket.more = true;
+    ssize_t sent = conn_write(c, from, n);
+    c->socket.more = false;
+    return sent;
 }
 
 ssize_t conn_end(struct conn *c, bool cut)

@@ -40,6 +40,8 @@ bool conn_has_more(const struct conn *c);
 ssize_t conn_peek(struct conn *c, void *to, size_t room);
 /* 1 to n bytes, or a conn_result. What was refused must be offered again unchanged in content (at any address). */
 ssize_t conn_write(struct conn *c, const void *from, size_t n);
+/* The same for what conn_end follows at once: both leave in one segment. */
+ssize_t conn_write_last(struct conn *c, const void *from, size_t n);
 
 /* End our side: close_notify and FIN; `cut`: FIN alone. CONN_AGAIN: call again when writable. 1: done. */
 ssize_t conn_end(struct conn *c, bool cut);

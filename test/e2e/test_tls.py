@@ -1,5 +1,6 @@
 """TLS towards clients: the early greeting, who gets which certificate, tickets, and certificates that change on disk."""
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from harness import homeward, processes
+from harness import homeward, processes, scripted
 
 HOST = "127.0.0.1"
 
@@ -124,6 +125,45 @@ def test_flight_and_greeting_are_one_segment_and_so_are_ticket_and_reply(house):
         tls.sendall(b"a NOOP\r\n")
         assert line(tls).startswith(b"a OK ")
         assert segments_in(tls) == 2 and tls.session.has_ticket
+
+
+@pytest.mark.parametrize("protocol, login, leave, good_bye", [
+    ("imap", [b"a LOGIN anna@demo.test annas\r\n"], b"b LOGOUT\r\n", b"* BYE until then\r\nb OK gone\r\n"),
+    ("pop3", [b"USER anna@demo.test\r\n", b"PASS annas\r\n"], b"QUIT\r\n", b"+OK until then\r\n"),
+], ids=["imap", "pop3"])
+def test_a_good_bye_and_the_end_behind_it_are_one_segment(front, authority, protocol, login, leave, good_bye):
+    store = scripted.ScriptedStore()
+    doors = homeward.Doors(authority.ca)
+    sites = [{"name": "north", "backends": [{"host": HOST}], "security": "loopback",
+              "imap": {"port": store.port}, "pop3": {"port": store.port}}]
+    house = front({**doors.groups(), "sites": sites}, "* north\n")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    client = scripted.connect(doors.port[protocol + "s"], context=context)
+    client.line()
+    for number, command in enumerate(login):
+        client.send(command)
+        if number < len(login) - 1:
+            client.line()
+    site = store.accept()
+    stub = (scripted.ImapStub if protocol == "imap" else scripted.Pop3Stub)(site)
+    stub.greet()
+    got = stub.credential()
+    site.send(got.tag + b" OK [CAPABILITY IMAP4rev1] in\r\n" if protocol == "imap" else b"+OK in\r\n")
+    client.line()
+    client.send(leave)
+    assert site.line() == leave.strip()
+    before = segments_in(client.sock)
+    asleep = house.roles()["front"]
+    for pid in asleep:
+        os.kill(pid, signal.SIGSTOP)
+    site.send(good_bye)
+    site.close()
+    for pid in asleep:
+        os.kill(pid, signal.SIGCONT)
+    assert client.rest() == good_bye
+    assert segments_in(client.sock) - before == 1
+    store.close()
 
 
 @pytest.mark.parametrize("offered, taken", [

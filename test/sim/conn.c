@@ -18,6 +18,7 @@ struct conn {
     unsigned wanted;
     uint8_t shake, step;
     bool is_client, read_full, greeted, forsaken, waits_to_write;
+    bool end_is_due; /* nothing may be waited for before conn_end */
     struct span early;
     struct grid grid;
     bool login_over;
@@ -81,6 +82,7 @@ bool conn_wakes_slot(unsigned slot, bool to_site)
 
 void conn_watch(struct conn *c, unsigned events)
 {
+    SIM_REQUIRE(!c->end_is_due);
     c->wanted = events;
 }
 
@@ -270,9 +272,17 @@ ssize_t conn_write(struct conn *c, const void *from, size_t n)
     return (ssize_t)done;
 }
 
+ssize_t conn_write_last(struct conn *c, const void *from, size_t n)
+{
+    ssize_t done = conn_write(c, from, n);
+    c->end_is_due = done == (ssize_t)n;
+    return done;
+}
+
 ssize_t conn_end(struct conn *c, bool cut)
 {
     struct wire *w = c->link->out;
+    c->end_is_due = false;
     if (c->shake == SHAKE_DONE && !cut && !c->link->peer_gone && !c->link->in->reset && w->n == w->room)
         return CONN_AGAIN; /* no room for close_notify */
     w->notified = c->shake == SHAKE_DONE && !cut;
