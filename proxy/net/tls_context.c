@@ -44,6 +44,7 @@ SSL_CTX *tls_context(bool server, int min_version, const char *ciphers, struct b
         SSL_CTX_set_security_level(ctx, 0); /* OpenSSL 3 has no TLS 1.0 and 1.1 above it */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_NO_AUTO_CHAIN /* what the file has, no search at each handshake */ |
                               SSL_MODE_RELEASE_BUFFERS /* whoever waits for bytes holds no buffer; see tls_pool.h */);
     SSL_CTX_set_read_ahead(ctx, 1);
     if (ciphers[0] != '\0' && SSL_CTX_set_cipher_list(ctx, ciphers) != 1) {
