@@ -13,7 +13,7 @@
 #include "proxy/supervisor/journal.h"
 #include "proxy/supervisor/tell.h"
 
-enum { CHANNEL_BYTES = 4 << 20, LINES_BYTES = 64 << 10, NAP_MS = 2, LAST_LINES_S = 2, PAUSE_S = 1 };
+enum { CHANNEL_BYTES = 4 << 20, LINES_BYTES = 64 << 10, NAP_MS = 10, LAST_LINES_S = 2, PAUSE_S = 1 };
 
 struct place {
     enum log_target to;
@@ -96,17 +96,20 @@ static void put_lines(const char *lines, size_t n)
         close(fd);
 }
 
-static void move_lines(char room[LINES_BYTES])
+/* False: there may be more than there was room for. */
+static bool move_lines(char room[LINES_BYTES])
 {
     size_t n = 0;
+    ssize_t got = 1;
     pthread_mutex_lock(&logger.lines);
-    for (ssize_t got; n + LOG_LINE_MAX < LINES_BYTES; n += logger_tame(room + n, (size_t)got)) {
+    for (; n + LOG_LINE_MAX < LINES_BYTES; n += logger_tame(room + n, (size_t)got)) {
         got = recv(logger.in, room + n, LOG_LINE_MAX, MSG_DONTWAIT);
         if (got <= 0)
             break;
     }
     put_lines(room, n);
     pthread_mutex_unlock(&logger.lines);
+    return got <= 0;
 }
 
 /* A nap after each batch: lines gather in the channel, where they are safe, and one awakening serves them all. A packet
@@ -118,8 +121,8 @@ static void *run(void *nothing)
         ssize_t n = recv(logger.in, room, 1, MSG_PEEK);
         if (n < 0 ? errno != EINTR : n == 0 && atomic_load(&logger.stopping))
             return nothing;
-        move_lines(room);
-        nap(NAP_MS);
+        if (move_lines(room))
+            nap(NAP_MS);
     }
 }
 
