@@ -67,6 +67,7 @@ void helper_tell(struct helper *h, const struct message *m)
 {
     bool ends =
         m->type == MSG_SESSION_GONE ||
+        (m->type == MSG_LOGIN_RESULT && m->login_result.result == LOGIN_ACCEPTED) ||
         (m->type == MSG_DIAL_OUTCOME && (m->dial_outcome.stage == STAGE_IN || m->dial_outcome.stage == STAGE_GONE));
     /* What makes a limit count more must be known before anybody asks again; what gives back can wait a little. */
     if (h->now != NULL && !(ends ? ipc_report(h->now, m) : ipc_send(h->now, m)))
