@@ -18,16 +18,18 @@ from harness import certificates, processes  # noqa: E402
 PROXY_CPU, LOAD_CPU = 1, 0
 USERS = 1000
 LOGINS_AT_ONCE = 8
+CROWD = 64  # logins at once: what waits in a proxy for a moment no longer decides how busy it is
 SPARE = 4
-IDLE_SETTLE_S = 5  # those who give back buffers do so after a few quiet seconds
 
 
 class Row:
     """One line of the table. figure(bench, proxy) gives (value, result of the load), or figure is another row, with whose runs
-    this one's come. Less is better unless it says otherwise. once: one round is enough, waiting does not depend on who else is busy."""
+    this one's come. Less is better unless it says otherwise. once: one round is enough, waiting does not depend on who else is busy.
+    at_once: sessions of the load, of which each begins with a full handshake."""
 
-    def __init__(self, name, unit, figure, more_is_better=False, once=False):
+    def __init__(self, name, unit, figure, more_is_better=False, once=False, at_once=LOGINS_AT_ONCE):
         self.name, self.unit, self.figure, self.more_is_better, self.once = name, unit, figure, more_is_better, once
+        self.at_once = at_once
 
     def source(self):
         """The row whose runs give this one its figures."""
@@ -57,8 +59,9 @@ def cpu_per_round(bench, proxy, mode, scale, **options):
     return scale * cpu / max(result["ok"], 1), result
 
 
-def logins(**options):
-    return lambda bench, proxy: cpu_per_round(bench, proxy, "login", 1e6, sessions=LOGINS_AT_ONCE, **options)
+def logins(name, at_once=LOGINS_AT_ONCE, **options):
+    return Row(f"{name}, CPU", "us", at_once=at_once,
+               figure=lambda bench, proxy: cpu_per_round(bench, proxy, "login", 1e6, sessions=at_once, **options))
 
 
 def noops(bench, proxy):
@@ -79,11 +82,12 @@ def idle(bench, proxy):
     bench.start(proxy)
     programs.Load(bench.folder, "login", proxy.port["imap"], count=bench.sessions, sessions=8, users=bench.sessions,
                   resume=True).result(120)
+    time.sleep(measure.SETTLE_S)
     before = measure.total(measure.pss_kib, proxy.pids())
     load = programs.Load(bench.folder, "idle", proxy.port["imap"], sessions=bench.sessions, users=bench.sessions)
     try:
         load.wait_for("ready", 120)
-        time.sleep(IDLE_SETTLE_S)
+        time.sleep(measure.SETTLE_S)
         during = measure.total(measure.pss_kib, proxy.pids())
         result = load.stop(120)
     finally:
@@ -102,10 +106,12 @@ def speed(of):
 DOWNLOAD = Row("download of 1 MiB messages, CPU", "ms/MB", transfer("download"))
 UPLOAD = Row("upload of 1 MiB messages, CPU", "ms/MB", transfer("upload"))
 ROWS = {
-    "login": Row("IMAP login, full handshake, CPU", "us", logins()),
-    "resumed": Row("IMAP login, resumed handshake, CPU", "us", logins(resume=True)),
-    "pop3-login": Row("POP3 login, full handshake, CPU", "us", logins(protocol="pop3")),
-    "pop3-resumed": Row("POP3 login, resumed handshake, CPU", "us", logins(protocol="pop3", resume=True)),
+    "login": logins("IMAP login, full handshake"),
+    "resumed": logins("IMAP login, resumed handshake", resume=True),
+    "crowd-login": logins(f"IMAP, full, {CROWD} at once", at_once=CROWD),
+    "crowd-resumed": logins(f"IMAP, resumed, {CROWD} at once", at_once=CROWD, resume=True),
+    "pop3-login": logins("POP3 login, full handshake", protocol="pop3"),
+    "pop3-resumed": logins("POP3 login, resumed handshake", protocol="pop3", resume=True),
     "noop": Row("NOOP round trip, CPU", "us", noops),
     "download": DOWNLOAD,
     "download-speed": speed(DOWNLOAD),
@@ -173,7 +179,7 @@ class Bench:
     def take(self, row, proxy):
         value, result = row.figure(self, proxy)
         self.note(proxy, row.name, result)
-        if "resumed" in row.name and result["full"] > LOGINS_AT_ONCE + 0.01 * result["ok"]:  # each slot's first is full
+        if "resumed" in row.name and result["full"] > row.at_once + 0.01 * result["ok"]:
             self.say(f"{proxy.name}, {row.name}: {result['full']} of {result['ok']} were full handshakes")
         if value is not None:
             self.figures.setdefault((row, proxy.name), []).append(value)

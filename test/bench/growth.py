@@ -6,7 +6,6 @@ import time
 from bench import measure, programs, proxies
 from harness import processes
 
-SETTLE_S = 6            # three quiet seconds after a burst its memory goes back to the system
 ONE_FRONT_MOST = 9000   # sessions, with 20,000 open files
 READER_KIB_S = 4
 
@@ -42,6 +41,11 @@ def fronts_for(sessions):
     return 1 if sessions <= ONE_FRONT_MOST else 2
 
 
+def memory_at_rest(proxy):
+    time.sleep(measure.SETTLE_S)
+    return memory(proxy)
+
+
 def memory(proxy):
     return measure.total(measure.pss_kib, proxy.pids())
 
@@ -52,12 +56,11 @@ def cpu_s(proxy):
 
 def idle(series, sessions):
     proxy = series.homeward(sessions, workers=fronts_for(sessions))
-    before = memory(proxy)
+    before = memory_at_rest(proxy)
     load = programs.Load(series.bench.folder, "idle", proxy.port["imap"], sessions=sessions, users=sessions)
     try:
         load.wait_for("ready", 300)
-        time.sleep(SETTLE_S)
-        during, cpu = memory(proxy), cpu_s(proxy)
+        during, cpu = memory_at_rest(proxy), cpu_s(proxy)
         time.sleep(2)
         busy = (cpu_s(proxy) - cpu) / 2
         result = load.stop(300)
@@ -100,7 +103,7 @@ def mailboxes(series, count):
 
 def readers(series, count):
     proxy = series.homeward(count, workers=fronts_for(count))
-    before = memory(proxy)
+    before = memory_at_rest(proxy)
     load = programs.Load(series.bench.folder, "download", proxy.port["imap"], sessions=count, users=count, message_kib=64,
                          rate_kib=READER_KIB_S, duration_s=8)
     try:

@@ -1,6 +1,8 @@
 """What /proc says: memory, CPU and descriptors of processes. Figures that this user may not see are None."""
 import os
 
+SETTLE_S = 12  # what a burst has left goes back to the system within ten seconds
+
 
 def _read(pid, name):
     try:
