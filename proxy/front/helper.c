@@ -63,14 +63,25 @@ bool helper_cancel(struct question *q)
     return asked;
 }
 
+/* What makes a limit count more must be known before anybody asks again; what gives back, or was counted with the
+ * answer, can wait a little. */
+static bool may_wait(const struct message *m)
+{
+    switch (m->type) {
+    case MSG_SESSION_GONE:
+        return true;
+    case MSG_LOGIN_RESULT:
+        return m->login_result.result == LOGIN_ACCEPTED;
+    case MSG_DIAL_OUTCOME:
+        return m->dial_outcome.stage == STAGE_IN || m->dial_outcome.stage == STAGE_GONE;
+    default:
+        return false;
+    }
+}
+
 void helper_tell(struct helper *h, const struct message *m)
 {
-    bool ends =
-        m->type == MSG_SESSION_GONE ||
-        (m->type == MSG_LOGIN_RESULT && m->login_result.result == LOGIN_ACCEPTED) ||
-        (m->type == MSG_DIAL_OUTCOME && (m->dial_outcome.stage == STAGE_IN || m->dial_outcome.stage == STAGE_GONE));
-    /* What makes a limit count more must be known before anybody asks again; what gives back can wait a little. */
-    if (h->now != NULL && !(ends ? ipc_report(h->now, m) : ipc_send(h->now, m)))
+    if (h->now != NULL && !(may_wait(m) ? ipc_report(h->now, m) : ipc_send(h->now, m)))
         return; /* the successor will be told by the list of what is held */
 }
 

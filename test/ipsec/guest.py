@@ -52,7 +52,7 @@ def play(case, world, results):
     if error is None and recording.lost:
         error = f"the recorder lost {recording.lost} packets"
     results.add(case.__name__, error, uptime() - start, packets=len(recording.packets), found=found,
-                clear=[str(each) for end in (house.FRONT4, house.FRONT6) for each in recording.clear_from(end) if not each.is_reset()])
+                clear=[str(each) for end in (house.FRONT4, house.FRONT6) for each in recording.clear_from(end) if not each.is_nobodys])
 
 
 def main():

@@ -11,7 +11,8 @@ ETH_P_ALL = 3
 SOL_PACKET, PACKET_STATISTICS, SO_RCVBUFFORCE = 263, 6, 33
 ESP, TCP, UDP, HOP_BY_HOP, ICMP6, IGMP = 50, 6, 17, 0, 58, 2
 IKE = (500, 4500)
-RST = 4
+RST, ACK = 4, 16
+TIME_WAIT = 6  # include/net/tcp_states.h
 CLONE_NEWNET = 0x40000000
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -51,6 +52,7 @@ class Packet:
         self.source = self.target = None
         self.protocol = self.ports = None
         self.payload, self.flags = b"", 0  # of TCP
+        self.is_nobodys = False  # no socket sent it, so no policy of one held for it
         kind = struct.unpack_from("!H", frame, 12)[0]
         if kind == 0x0800:
             head = 14 + (frame[14] & 15) * 4
@@ -69,14 +71,24 @@ class Packet:
     def __str__(self):
         return f"{self.source} > {self.target} {self.protocol} {self.ports} flags {self.flags:#x}, {len(self.payload)} bytes"
 
-    def is_reset(self):
-        return self.flags == RST and not self.payload
+    def is_empty(self, flags):
+        return self.protocol == TCP and self.flags == flags and not self.payload
 
     def is_clear(self):
         """Not ESP, and not what a network needs to run: address resolution, multicast, IKE."""
         if self.protocol in (None, ESP, HOP_BY_HOP, ICMP6, IGMP):
             return False
         return not (self.protocol == UDP and any(port in IKE for port in self.ports))
+
+
+def in_time_wait():
+    """(own port, peer's) of the connections of this thread's namespace that are over but for what may come late."""
+    found = set()
+    for name in ("tcp", "tcp6"):
+        with open(f"/proc/thread-self/net/{name}", encoding="ascii") as file:
+            rows = [line.split() for line in file.readlines()[1:]]
+        found |= {tuple(int(end.split(":")[1], 16) for end in row[1:3]) for row in rows if int(row[3], 16) == TIME_WAIT}
+    return found
 
 
 class Recording:
@@ -86,10 +98,10 @@ class Recording:
     def __init__(self, namespaces, interface):
         self.packets, self.lost, self.stopping = [], 0, False
         self.quiet_at = 0
-        self.sockets = []
+        self.sockets = {}  # and the namespace of each
         for namespace in namespaces:
             with inside(namespace):
-                self.sockets.append(self.open(interface))
+                self.sockets[self.open(interface)] = namespace
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
@@ -105,7 +117,7 @@ class Recording:
 
     def run(self):
         while True:
-            ready = select.select(self.sockets, [], [], 0.02)[0]
+            ready = select.select(list(self.sockets), [], [], 0.02)[0]
             if not ready:
                 self.quiet_at = time.monotonic()
                 if self.stopping:
@@ -113,7 +125,18 @@ class Recording:
             for sock in ready:
                 frame, (_, _, kind, *_) = sock.recvfrom(65536)
                 if kind == socket.PACKET_OUTGOING:
-                    self.packets.append(Packet(frame, time.time()))
+                    self.packets.append(self.judged(Packet(frame, time.time()), self.sockets[sock]))
+
+    @staticmethod
+    def judged(packet, namespace):
+        """What a kernel answers by itself: a reset where there is no connection, and to a FIN that came again, when the
+        connection is over, the same acknowledgement once more."""
+        if packet.is_empty(ACK):
+            with inside(namespace):
+                packet.is_nobodys = packet.ports in in_time_wait()
+        else:
+            packet.is_nobodys = packet.is_empty(RST)
+        return packet
 
     def seen(self):
         """All packets up to now: nothing waits to be taken from the sockets."""
