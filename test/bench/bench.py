@@ -83,12 +83,12 @@ def idle(bench, proxy):
     programs.Load(bench.folder, "login", proxy.port["imap"], count=bench.sessions, sessions=8, users=bench.sessions,
                   resume=True).result(120)
     time.sleep(measure.SETTLE_S)
-    before = measure.total(measure.pss_kib, proxy.pids())
+    before = measure.total(measure.own_kib, proxy.pids())
     load = programs.Load(bench.folder, "idle", proxy.port["imap"], sessions=bench.sessions, users=bench.sessions)
     try:
         load.wait_for("ready", 120)
         time.sleep(measure.SETTLE_S)
-        during = measure.total(measure.pss_kib, proxy.pids())
+        during = measure.total(measure.own_kib, proxy.pids())
         result = load.stop(120)
     finally:
         load.kill()

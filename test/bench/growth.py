@@ -47,7 +47,7 @@ def memory_at_rest(proxy):
 
 
 def memory(proxy):
-    return measure.total(measure.pss_kib, proxy.pids())
+    return measure.total(measure.own_kib, proxy.pids())
 
 
 def cpu_s(proxy):
